@@ -1,0 +1,216 @@
+// See identity_store_engine.hpp.
+#include "hanse/actors/identity_store_engine.hpp"
+
+#include "hanse/actors/errors.hpp"
+
+#include <caf/typed_response_promise.hpp>
+
+namespace hanse {
+
+identity_store_engine::identity_store_engine(pointer self, services_ptr services, identity_store_options options,
+                                             std::vector<record> restored, std::shared_ptr<identity_store_peers> peers)
+    : self_(self), services_(std::move(services)), options_(std::move(options)), actors_(std::move(peers)) {
+  compat::ignore_stray_errors(self_);
+  for (auto& r : restored)
+    if (auto done = store_.restore(r.key, r.value); !done)
+      services_->log(log_level::warning, "advert_not_restored", {{"reason", to_string(done.error())}});
+  for (auto& n : store_.nodes(services_->now_ms()))
+    if (n.origin == advert_origin::pinned) pinned_.insert(n.node);
+  advert_effects ignored; // configured trust is not persisted: the configuration is its home
+  for (auto& [id, trust] : options_.trust) (void)store_.set_trust(id, trust, ignored);
+}
+
+identity_store_actor::behavior_type identity_store_engine::make_behavior() {
+  return {
+      [this](learn_atom, const identity& from, const std::vector<bytes>& wires) -> std::uint64_t {
+        auto origin = from ? advert_origin::learned : advert_origin::pinned;
+        std::vector<bytes> news;
+        for (auto& wire : wires)
+          if (learn(wire, origin)) news.push_back(wire);
+        auto count = news.size();
+        if (count > 0 && options_.share_adverts)
+          compat::send(self_, actors_->transport, adverts_atom_v, std::move(news), from);
+        return count;
+      },
+      [this](register_atom, const std::vector<bytes>& wires) -> caf::result<void> {
+        for (auto& wire : wires) {
+          if (auto engine = decode_engine_advert(wire)) local_.insert(engine->value.engine);
+          learn(wire, advert_origin::own);
+        }
+        compat::send(self_, actors_->router, changed_atom_v);
+        // Answers when the links have them: no message of the engine may overtake its advert.
+        auto promise = self_->make_response_promise<void>();
+        compat::request(self_, actors_->transport, caf::infinite, adverts_atom_v, wires, services_->self)
+            .then([promise]() mutable { promise.deliver(); },
+                  [promise](const caf::error& why) mutable { promise.deliver(why); });
+        return promise;
+      },
+      [this](remove_atom, const identity& engine) {
+        local_.erase(engine);
+        advert_effects effects;
+        store_.remove(engine, effects);
+        perform(std::move(effects));
+        compat::send(self_, actors_->router, changed_atom_v);
+      },
+      [this](resolve_atom, route_request& request) -> caf::result<route> {
+        request.now = services_->now_ms();
+        auto decided = routing_.decide(request, *this);
+        if (!decided) return to_caf(decided.error());
+        store_.note_use(decided->destination);
+        return std::move(*decided);
+      },
+      [this](explain_atom, route_request& request) -> route_explanation {
+        request.now = services_->now_ms();
+        route_explanation why;
+        auto decided = routing_.decide(request, *this, &why);
+        if (!decided) why.outcome = decided.error();
+        return why;
+      },
+      [this](link_up_atom, const identity& node) {
+        connected_[node];
+        store_.note_use(node);
+        compat::send(self_, actors_->router, changed_atom_v);
+      },
+      [this](link_down_atom, const identity& node) {
+        connected_.erase(node);
+        compat::send(self_, actors_->router, changed_atom_v);
+      },
+      [this](measure_atom, const link_event& e) {
+        link_sample sample;
+        if (e.measured.rtt_samples > 0) sample.rtt_us = e.measured.rtt_us;
+        sample.loss_ppm = e.measured.loss_permille * 1000;
+        sample.octets_per_second = e.measured.rate_out;
+        advert_effects effects;
+        store_.measure(e.peer, sample, services_->now_ms(), effects);
+        perform(std::move(effects));
+        if (auto i = connected_.find(e.peer); i != connected_.end()) i->second = e;
+      },
+      [this](trust_atom, const identity& id, std::uint8_t trust) -> caf::result<void> {
+        advert_effects effects;
+        auto done = store_.set_trust(id, trust, effects);
+        if (!done) return to_caf(done.error());
+        perform(std::move(effects));
+        compat::send(self_, actors_->router, changed_atom_v);
+        if (trust == trust_banned) compat::send(self_, actors_->transport, remove_atom_v, id);
+        return {};
+      },
+      [this](stop_atom) { self_->quit(); },
+      [this](list_atom) { return peers(); },
+      [this](list_atom, const identity&) { return engines(); },
+      [this](adverts_atom) { return worth_telling(); },
+      [this](find_atom, const identity& node) -> caf::result<std::vector<weighted_address>, bool> {
+        return {store_.addresses_of(node), origin_of(node) == advert_origin::pinned};
+      },
+      [this](find_atom, const identity& engine, bool) { return store_.node_of(engine); },
+  };
+}
+
+expected<unit> identity_store_engine::reachable(const identity& node, const transport_preferences& wanted) const {
+  if (connected(node)) return ok();
+  return options_.reachable(node, store_.addresses_of(node), origin_of(node) == advert_origin::pinned, wanted);
+}
+
+advert_origin identity_store_engine::origin_of(const identity& node) const {
+  return pinned_.contains(node) ? advert_origin::pinned : advert_origin::learned;
+}
+
+const composite_descriptor* identity_store_engine::group(const identity& id) const {
+  auto i = options_.groups.find(id);
+  return i == options_.groups.end() ? nullptr : &i->second;
+}
+
+/// True if the advert was new. A bad one is counted; what it costs its sender is the link's business.
+bool identity_store_engine::learn(byte_view wire, advert_origin origin) {
+  advert_effects effects;
+  expected<unit> done = ok();
+  if (auto node = decode_node_advert(wire)) {
+    if (origin == advert_origin::learned && node->value.node == services_->self) return false;
+    if (origin == advert_origin::pinned) pinned_.insert(node->value.node);
+    done = store_.put(std::move(*node), origin, effects);
+  } else if (node.code() != errc::bad_type) {
+    done = node.error();
+  } else if (auto engine = decode_engine_advert(wire)) {
+    done = store_.put(std::move(*engine), origin, effects);
+  } else {
+    done = engine.error();
+  }
+  perform(std::move(effects));
+  if (!done && done.code() != errc::stale && done.code() != errc::already_exists) {
+    services_->counters.drop(done.code());
+    services_->log(log_level::debug, "advert_refused", {{"reason", to_string(done.error())}});
+  }
+  return done.has_value();
+}
+
+void identity_store_engine::perform(advert_effects effects) {
+  std::vector<record> writes;
+  bool routes_changed = false;
+  for (auto& effect : effects) {
+    if (auto* write = std::get_if<advert_persist>(&effect)) {
+      writes.push_back({std::string{advert_table}, std::move(write->write.key),
+                        write->write.value ? std::move(*write->write.value) : bytes{}});
+    } else if (auto* moved = std::get_if<engine_moved>(&effect)) {
+      routes_changed = true;
+      if (moved->from) compat::send(self_, actors_->router, moved_atom_v, moved->engine, moved->to);
+      services_->log(log_level::debug, "engine_advertised",
+                     {{"engine", to_short_string(moved->engine)}, {"node", to_short_string(moved->to)}});
+    } else if (auto* node = std::get_if<node_changed>(&effect)) {
+      routes_changed = true;
+      compat::send(self_, actors_->transport, changed_atom_v, node->node);
+    }
+  }
+  if (!writes.empty()) compat::send(self_, actors_->store, write_atom_v, std::move(writes));
+  if (routes_changed) compat::send(self_, actors_->router, changed_atom_v);
+}
+
+std::vector<bytes> identity_store_engine::worth_telling() const {
+  std::vector<bytes> own, others;
+  auto sort_in = [&](advert_origin origin, const bytes& wire) {
+    if (origin == advert_origin::own)
+      own.push_back(wire);
+    else if (options_.share_adverts)
+      others.push_back(wire);
+  };
+  for (auto& n : store_.nodes(services_->now_ms()))
+    if (n.advert && n.trust != trust_banned) sort_in(n.origin, n.advert->wire);
+  for (auto& e : store_.engines())
+    if (e.trust != trust_banned) sort_in(e.origin, e.advert->wire);
+  std::move(others.begin(), others.end(), std::back_inserter(own));
+  if (own.size() > shared_adverts_max) own.resize(shared_adverts_max);
+  return own;
+}
+
+std::vector<peer_info> identity_store_engine::peers() const {
+  std::vector<peer_info> result;
+  for (auto& n : store_.nodes(services_->now_ms())) {
+    if (n.node == services_->self) continue;
+    peer_info p;
+    p.id = n.node;
+    if (n.advert) {
+      p.name = n.advert->value.name;
+      p.addresses = n.advert->value.addresses;
+    }
+    p.pinned = n.origin == advert_origin::pinned;
+    p.trust = n.trust;
+    p.reputation = n.reputation;
+    p.measured = n.measured;
+    if (auto i = connected_.find(n.node); i != connected_.end()) {
+      p.connected = true;
+      p.sent_octets = i->second.measured.octets_out;
+      p.received_octets = i->second.measured.octets_in;
+    }
+    result.push_back(std::move(p));
+  }
+  return result;
+}
+
+std::vector<engine_info> identity_store_engine::engines() const {
+  std::vector<engine_info> result;
+  for (auto& e : store_.engines()) {
+    auto& a = e.advert->value;
+    result.push_back({a.engine, a.name, {}, a.node, local_.contains(a.engine), a.protocols, a.version});
+  }
+  return result;
+}
+
+} // namespace hanse

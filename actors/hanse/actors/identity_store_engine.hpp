@@ -1,0 +1,70 @@
+// The actor around advert_store and routing: keeps adverts, trust and measurements, persists them, passes news on, and
+// decides and explains routes for the router, which caches them. Spec "Addressing", "Routing".
+#pragma once
+
+#include "hanse/actors/interfaces.hpp"
+#include "hanse/actors/services.hpp"
+
+#include <caf/stateful_actor.hpp>
+
+namespace hanse {
+
+/// Where the identity store sends news. The router and the transport are spawned after it, so they come by message.
+struct identity_store_peers {
+  router_actor router;
+  transport_actor transport;
+  store_actor store;
+};
+
+/// Whether any of a node's addresses can be dialled under the preferences; injected from the transport's configuration.
+using reachable_predicate =
+    std::function<expected<unit>(const identity& node, const std::vector<weighted_address>& addresses, bool configured,
+                                 const transport_preferences& wanted)>;
+
+struct identity_store_options {
+  reachable_predicate reachable;
+  composite_table groups; ///< descriptors known from configuration
+  std::map<identity, std::uint8_t> trust;
+  bool share_adverts = true; ///< pass adverts of others on to peers
+};
+
+inline constexpr std::size_t shared_adverts_max = 1024; ///< told to a new peer at once; a guess, under 1 MiB
+
+class identity_store_engine : private routing_view {
+public:
+  using pointer = identity_store_actor::pointer;
+  static inline const char* name = "hanse.identity_store";
+
+  identity_store_engine(pointer self, services_ptr services, identity_store_options options,
+                        std::vector<record> restored, std::shared_ptr<identity_store_peers> peers);
+
+  identity_store_actor::behavior_type make_behavior();
+
+private:
+  // routing_view
+  const identity& self() const override { return services_->self; }
+  bool is_local_engine(const identity& engine) const override { return local_.contains(engine); }
+  const advert_store& adverts() const override { return store_; }
+  bool connected(const identity& node) const override { return connected_.contains(node); }
+  expected<unit> reachable(const identity& node, const transport_preferences& wanted) const override;
+  const composite_descriptor* group(const identity& id) const override;
+
+  advert_origin origin_of(const identity& node) const;
+  bool learn(byte_view wire, advert_origin origin);
+  void perform(advert_effects effects);
+  std::vector<bytes> worth_telling() const;
+  std::vector<peer_info> peers() const;
+  std::vector<engine_info> engines() const;
+
+  pointer self_;
+  services_ptr services_;
+  identity_store_options options_;
+  std::shared_ptr<identity_store_peers> actors_;
+  advert_store store_;
+  routing routing_;
+  std::set<identity> local_;
+  std::set<identity> pinned_;                ///< nodes whose addresses the operator gave
+  std::map<identity, link_event> connected_; ///< with the last measurement
+};
+
+} // namespace hanse

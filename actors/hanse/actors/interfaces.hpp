@@ -1,0 +1,139 @@
+// The typed interfaces of Hanse's own actors, and the type-id block. Start here to see who says what to whom:
+//   engine <- gateway <- router <- link <- socket          proxy -> router -> link -> socket
+//   router - identity store - store                        transport: dials, accepts, owns the links
+#pragma once
+
+#include "hanse/actors/messages.hpp"
+
+#include <caf/typed_actor.hpp>
+
+CAF_BEGIN_TYPE_ID_BLOCK(hanse, HANSE_TYPE_ID_START)
+
+CAF_ADD_TYPE_ID(hanse, (hanse::errc))
+CAF_ADD_TYPE_ID(hanse, (hanse::identity))
+#define HANSE_ADD_MESSAGE(type) CAF_ADD_TYPE_ID(hanse, (type))
+HANSE_FOR_EACH_MESSAGE(HANSE_ADD_MESSAGE)
+#undef HANSE_ADD_MESSAGE
+
+CAF_ADD_ATOM(hanse, hanse, flush_atom)    // do what was collected since the mailbox was last empty
+CAF_ADD_ATOM(hanse, hanse, tick_atom)     // a timer is due
+CAF_ADD_ATOM(hanse, hanse, stop_atom)     // end cleanly
+CAF_ADD_ATOM(hanse, hanse, refused_atom)  // an engine's body was refused
+CAF_ADD_ATOM(hanse, hanse, received_atom) // from a link: verified messages
+CAF_ADD_ATOM(hanse, hanse, unsent_atom)   // to the router: these could not be sent
+CAF_ADD_ATOM(hanse, hanse, link_up_atom)
+CAF_ADD_ATOM(hanse, hanse, link_down_atom)
+CAF_ADD_ATOM(hanse, hanse, register_atom)
+CAF_ADD_ATOM(hanse, hanse, remove_atom)
+CAF_ADD_ATOM(hanse, hanse, watch_atom)
+CAF_ADD_ATOM(hanse, hanse, changed_atom) // routes may have changed
+CAF_ADD_ATOM(hanse, hanse, resolve_atom)
+CAF_ADD_ATOM(hanse, hanse, explain_atom)
+CAF_ADD_ATOM(hanse, hanse, learn_atom) // adverts from outside
+CAF_ADD_ATOM(hanse, hanse, measure_atom)
+CAF_ADD_ATOM(hanse, hanse, trust_atom)
+CAF_ADD_ATOM(hanse, hanse, list_atom)
+CAF_ADD_ATOM(hanse, hanse, dial_atom) // open a link to a node, keep it
+CAF_ADD_ATOM(hanse, hanse, listen_atom)
+CAF_ADD_ATOM(hanse, hanse, accepted_atom)
+CAF_ADD_ATOM(hanse, hanse, connected_atom)
+CAF_ADD_ATOM(hanse, hanse, adverts_atom) // adverts for all links, or one
+CAF_ADD_ATOM(hanse, hanse, write_atom)
+CAF_ADD_ATOM(hanse, hanse, written_atom)
+CAF_ADD_ATOM(hanse, hanse, credit_atom)
+CAF_ADD_ATOM(hanse, hanse, closed_atom)
+CAF_ADD_ATOM(hanse, hanse, pause_atom)
+CAF_ADD_ATOM(hanse, hanse, resume_atom)
+CAF_ADD_ATOM(hanse, hanse, load_atom)
+CAF_ADD_ATOM(hanse, hanse, inject_atom)
+CAF_ADD_ATOM(hanse, hanse, find_atom)
+CAF_ADD_ATOM(hanse, hanse, retry_atom)
+CAF_ADD_ATOM(hanse, hanse, moved_atom) // an engine is elsewhere now
+
+CAF_END_TYPE_ID_BLOCK(hanse)
+
+#define HANSE_ALLOW_UNSAFE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(type)
+HANSE_FOR_EACH_MESSAGE(HANSE_ALLOW_UNSAFE)
+#undef HANSE_ALLOW_UNSAFE
+
+CAF_ERROR_CODE_ENUM(hanse::errc)
+
+namespace hanse {
+
+/// Takes what became of posts; see post::reply_to.
+using answer_sink_actor = caf::typed_actor<caf::result<void>(std::vector<answer>), caf::result<void>(flush_atom),
+                                           caf::result<void>(stop_atom, caf::error)>;
+
+/// Stands before one local engine; takes verified messages for it.
+using gateway_actor = caf::typed_actor<caf::result<void>(std::vector<inbound>), caf::result<void>(flush_atom),
+                                       caf::result<void>(stop_atom, caf::error)>;
+
+/// Durable tables; the one owner of the database. Answers a write after its commit.
+using store_actor = caf::typed_actor<caf::result<void>(write_atom, std::vector<record>),
+                                     caf::result<std::vector<record>>(load_atom, std::string), //
+                                     caf::result<void>(flush_atom), caf::result<void>(stop_atom)>;
+
+/// What the node knows of others: adverts, trust, reputation, measurements; decides and explains routes.
+using identity_store_actor = caf::typed_actor<
+    // adverts as received from `identity` (none: pasted by the operator); answers how many were new
+    caf::result<uint64_t>(learn_atom, identity, std::vector<bytes>),
+    // adverts of this node and its engines
+    caf::result<void>(register_atom, std::vector<bytes>), caf::result<void>(remove_atom, identity), //
+    caf::result<route>(resolve_atom, route_request), caf::result<route_explanation>(explain_atom, route_request),
+    caf::result<void>(link_up_atom, identity), caf::result<void>(link_down_atom, identity),
+    caf::result<void>(measure_atom, link_event), //
+    caf::result<void>(trust_atom, identity, uint8_t), caf::result<std::vector<peer_info>>(list_atom),
+    caf::result<std::vector<engine_info>>(list_atom, identity), caf::result<void>(stop_atom),
+    caf::result<std::vector<bytes>>(adverts_atom), // everything worth telling a peer
+    caf::result<std::vector<weighted_address>, bool>(find_atom,
+                                                     identity), // where a node is; true: the operator says so
+    caf::result<identity>(find_atom, identity, bool)>;          // the node that hosts an engine
+
+/// Between engines and links: signs nothing itself, decides everything.
+using router_actor = caf::typed_actor<
+    caf::result<void>(std::vector<post>),                               // out of engines
+    caf::result<void>(std::vector<handled>),                            // reliable deliveries done
+    caf::result<void>(refused_atom, identity, identity, error),         // a body its engine cannot read
+    caf::result<void>(received_atom, identity, std::vector<inbound>),   // from the link to that node, verified
+    caf::result<void>(unsent_atom, std::vector<outbound>, error),       // dropped before it was sent
+    caf::result<void>(link_up_atom, link_event, caf::strong_actor_ptr), // messages for that node go to this link_actor
+    caf::result<void>(link_down_atom, identity, uint64_t),
+    caf::result<void>(register_atom, engine_entry),                            // answers when it is advertised
+    caf::result<engine_entry>(remove_atom, identity, error),                   // engine_down, or none: it moves away
+    caf::result<void>(watch_atom, identity, caf::weak_actor_ptr),              // destination, proxy
+    caf::result<void>(changed_atom),                                           // forget decided routes
+    caf::result<void>(moved_atom, identity, identity),                         // engine, its new node
+    caf::result<engine_entry>(find_atom, identity),                            // a local engine
+    caf::result<std::vector<engine_entry>>(list_atom),                         //
+    caf::result<void>(inject_atom, identity, std::string, uint32_t, identity), //
+    caf::result<void>(tick_atom, bool), caf::result<void>(retry_atom, message_id), caf::result<void>(stop_atom)>;
+
+/// Owns links: listens, dials, keeps one link a peer.
+using transport_actor = caf::typed_actor<
+    caf::result<std::string>(listen_atom, std::string),                       // answers the actual address
+    caf::result<void>(dial_atom, identity, bool),                             // open a link; true: and keep it
+    caf::result<void>(identity, std::vector<outbound>),                       // messages for a node without a link
+    caf::result<void>(connected_atom, uint64_t, int, error),                  // of a dial: its socket or why not
+    caf::result<uint64_t, caf::strong_actor_ptr>(accepted_atom, std::string), // by the socket actor: a link for it
+    caf::result<caf::strong_actor_ptr>(accepted_atom, caf::strong_actor_ptr), // mem://: by the far link
+    caf::result<void>(link_event),                                            // from links
+    caf::result<void>(adverts_atom, std::vector<bytes>, identity),            // tell all links but that node's
+    caf::result<void>(changed_atom, identity),                                // a node's addresses changed
+    caf::result<void>(remove_atom, identity),                                 // close the link to that node
+    caf::result<void>(inject_atom, identity, std::vector<bytes>),             // testing: raw payloads
+    caf::result<void>(tick_atom), caf::result<void>(stop_atom)>;
+
+/// One link: the TLS session, signing and verification.
+using link_actor =
+    caf::typed_actor<caf::result<void>(std::vector<outbound>),                 // to be signed and sent
+                     caf::result<void>(caf::byte_buffer),                      // from the socket
+                     caf::result<void>(written_atom, uint64_t),                // octets that the socket took
+                     caf::result<void>(credit_atom, uint64_t),                 // octets of input that have been handled
+                     caf::result<void>(connected_atom, caf::strong_actor_ptr), // begin; mem://: the far link, else null
+                     caf::result<void>(adverts_atom, std::vector<bytes>),
+                     caf::result<void>(inject_atom, std::vector<bytes>), // testing: payloads as they are
+                     caf::result<void>(closed_atom, std::string),        // the socket is gone
+                     caf::result<void>(stop_atom, error, bool),          // true: let what is under way through
+                     caf::result<void>(flush_atom), caf::result<void>(tick_atom)>;
+
+} // namespace hanse

@@ -1,0 +1,162 @@
+// The router: takes posts from engines and verified messages from links, and decides what becomes of each. Spec
+// "Routing". It signs and verifies nothing itself (links do, off its thread), opens no connection (transport), stores
+// no advert (identity store). What it owns: local engines, ids, replay windows, reliable streams, pending requests.
+#pragma once
+
+#include "hanse/actors/interfaces.hpp"
+#include "hanse/actors/services.hpp"
+#include "hanse/protocols/message_clock.hpp"
+#include "hanse/protocols/reliable_unicast.hpp"
+#include "hanse/protocols/replay_window.hpp"
+
+#include <caf/stateful_actor.hpp>
+
+#include <deque>
+#include <unordered_map>
+
+namespace hanse {
+
+inline constexpr std::size_t pending_requests_max = 262'144; ///< asks that wait for answers, per node
+inline constexpr std::size_t unresolved_posts_max = 16'384;  ///< posts that wait for a route or an id
+inline constexpr std::size_t held_messages_max = 16'384;     ///< received messages that wait for a lookup or a mark
+inline constexpr std::size_t watches_max = 65'536;           ///< engines watched, in each direction
+inline constexpr std::uint32_t down_after_ms = 3000;         ///< without a link: then its engines are down; a guess
+inline constexpr std::uint32_t router_tick_ms = 1000;
+inline constexpr std::uint32_t route_patience_ms = 2000; ///< a message waits for the advert of its destination; a guess
+inline constexpr std::uint32_t resolve_again_ms = 100;   ///< before a request follows an engine that moves; a guess
+
+/// Protocols that every router speaks itself.
+const protocol_id& node_protocol();    ///< "hanse.node/1.0": ping
+const protocol_id& monitor_protocol(); ///< "hanse.monitor/1.0": watch and down
+
+/// What was durable when the node stopped.
+struct router_state {
+  message_id lease = 0;
+  message_id mark = 0;
+  std::vector<record> streams; ///< of unicast_table
+};
+
+class router_engine {
+public:
+  using pointer = router_actor::pointer;
+  static inline const char* name = "hanse.router";
+
+  router_engine(pointer self, services_ptr services, key_pair key, identity_store_actor identities,
+                transport_actor transport, store_actor store, router_state state);
+
+  router_actor::behavior_type make_behavior();
+
+private:
+  // --- out of engines (router_send.cpp) ---
+  void accept(post p);
+  void admit(post p);
+  bool deliver_here(envelope& e);
+  void resolve(envelope e);
+  void ask_route(const identity& destination);
+  void take_route(const identity& destination, expected<route> decided);
+  void give_up_routes(time_ms now);
+  void forward(envelope e, const route& r);
+  void hand_to_link(const identity& node, envelope e);
+  void flush_links();
+  void refuse(const envelope& e, const error& why);
+  void settle(message_id id, answer a);
+  void answer_to(const caf::strong_actor_ptr& sink, answer a);
+  const key_pair* key_of(const identity& source) const;
+  void bounce(std::vector<outbound> unsent, const error& why);
+  void send_control(const identity& source, const identity& destination, const protocol_id& protocol, bytes body,
+                    message_kind kind = message_kind::tell, message_id in_reply_to = 0);
+  void inject(const identity& target, const std::string& kind, std::uint32_t count, const identity& claim);
+
+  // --- from links (router_receive.cpp) ---
+  void receive(const identity& peer, inbound in);
+  void check_host(const identity& peer, inbound in);
+  void screen(inbound in);
+  void dispatch(inbound in);
+  void settle_delivery(const stream_ref& delivery, errc result);
+  void to_engine(inbound in);
+  void to_node(inbound in);
+  void take_answer(inbound in);
+  void reject(const envelope& e, const error& why);
+  void flush_gateways();
+
+  // --- the rest (router_engine.cpp) ---
+  void perform(unicast_effects effects);
+  void persist_ids();
+  void save(std::vector<record> records, std::function<void()> then);
+  void link_up(const link_event& e, const caf::strong_actor_ptr& link);
+  void link_down(const identity& peer, std::uint64_t link);
+  void add_engine(engine_entry e, caf::response_promise promise);
+  engine_entry remove_engine(const identity& id, const error& reason);
+  void watch(const identity& destination, const caf::weak_actor_ptr& proxy);
+  void find_watched(const identity& engine);
+  void watch_at(const identity& engine, const identity& node);
+  void retry_later(message_id id);
+  void take_watch(const identity& watcher, byte_view body);
+  void engine_is_down(const identity& engine, const error& why);
+  void tick();
+  void schedule_unicast();
+  void finish();
+
+  struct pending {
+    std::uint64_t token = 0;
+    caf::strong_actor_ptr reply_to;
+    identity source, destination;
+    time_ms expires_ms = 0;
+    bool acknowledgement = false;  ///< done when it is acknowledged, no reply is expected
+    std::optional<envelope> retry; ///< sent again if the engine has moved meanwhile
+  };
+  struct watched {
+    identity node; ///< that was asked to tell
+    std::vector<caf::weak_actor_ptr> proxies;
+  };
+  struct link_entry {
+    caf::strong_actor_ptr handle;
+    std::uint64_t id = 0;
+  };
+  struct route_entry {
+    route decided;
+    std::vector<envelope> waiting; ///< until the identity store has answered with a route
+    bool known = false;
+    bool asking = false;
+    time_ms since_ms = 0; ///< when the first of them came
+    error last;           ///< why there is no route yet
+  };
+  struct host_entry {
+    identity node;
+    std::vector<std::pair<identity, inbound>> waiting;
+    bool known = false;
+  };
+
+  pointer self_;
+  services_ptr services_;
+  key_pair key_;
+  identity_store_actor identities_;
+  transport_actor transport_;
+  store_actor store_;
+  system_random random_;
+
+  std::map<identity, engine_entry> engines_;
+  std::unordered_map<identity, link_entry> links_;
+  std::unordered_map<identity, route_entry> routes_; ///< for default preferences only
+  std::unordered_map<identity, host_entry> hosts_;   ///< source engine -> its node
+  std::unordered_map<message_id, pending> pending_;
+
+  message_clock clock_;
+  replay_window replay_;
+  reliable_unicast unicast_;
+  std::deque<post> without_id_;
+  std::vector<inbound> without_mark_;
+  std::size_t unresolved_ = 0, held_ = 0;
+
+  std::vector<std::pair<identity, std::vector<outbound>>> to_links_;
+  std::vector<std::pair<caf::strong_actor_ptr, std::vector<inbound>>> to_gateways_;
+  std::vector<std::pair<caf::strong_actor_ptr, std::vector<answer>>> to_sinks_;
+
+  std::map<identity, watched> watched_;             ///< remote engine -> who watches it here
+  std::map<identity, std::set<identity>> watchers_; ///< local engine -> nodes that watch it
+  std::map<identity, time_ms> lost_;                ///< node -> when its link went away
+  std::optional<time_ms> unicast_timer_;
+  time_ms swept_ms_ = 0;
+};
+
+} // namespace hanse

@@ -1,0 +1,302 @@
+// The router's way out: from a post to a link, a local engine, or a fault. See router_engine.hpp.
+#include "hanse/actors/body.hpp"
+#include "hanse/actors/errors.hpp"
+#include "hanse/actors/router_engine.hpp"
+#include "hanse/protocols/message_batch.hpp"
+
+namespace hanse {
+
+namespace {
+
+bool has_default_preferences(const envelope& e) {
+  return e.routing == routing_preferences{} && e.transport == transport_preferences{};
+}
+
+/// What a program may get wrong; sent on, it would spoil the batch it travels in.
+expected<unit> check_post(const envelope& e) {
+  if (!e.destination) return error{errc::bad_value, "a message needs a destination"};
+  if (!is_protocol_name(e.protocol.name))
+    return error{errc::unsupported_protocol, "no protocol: declare the interface's with HANSE_PROTOCOL"};
+  return check(e);
+}
+
+template <class Batches, class Key, class T>
+void add_to_batch(Batches& batches, const Key& key, T item) {
+  for (auto& [k, items] : batches)
+    if (k == key) {
+      items.push_back(std::move(item));
+      return;
+    }
+  batches.emplace_back(key, typename Batches::value_type::second_type{});
+  batches.back().second.push_back(std::move(item));
+}
+
+} // namespace
+
+/// The engine's key, or the node's; null if the source is not of this node.
+const key_pair* router_engine::key_of(const identity& source) const {
+  if (source == services_->self) return &key_;
+  auto i = engines_.find(source);
+  return i == engines_.end() ? nullptr : &*i->second.key;
+}
+
+/// Gives the message its id; before the first lease is durable it waits.
+void router_engine::accept(post p) {
+  if (!key_of(p.message.source)) {
+    services_->counters.drop(errc::not_hosted);
+    if (p.reply_to)
+      answer_to(p.reply_to, failed(p.token, fault_of({errc::engine_down, "the sending engine is not on this node"})));
+    return;
+  }
+  auto id = clock_.next(services_->now_us());
+  if (!id) {
+    if (without_id_.size() >= unresolved_posts_max) {
+      services_->counters.drop(errc::queue_full);
+      if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::queue_full, "the node has no ids yet"})));
+      return;
+    }
+    without_id_.push_back(std::move(p));
+    return;
+  }
+  p.message.id = *id;
+  admit(std::move(p));
+}
+
+void router_engine::admit(post p) {
+  auto& e = p.message;
+  e.sent_ms = services_->now_ms();
+  if (p.traced && !e.trace) random_.fill(e.trace.octets);
+  if (auto fine = check_post(e); !fine) {
+    services_->counters.drop(fine.code());
+    if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of(fine.error())));
+    return;
+  }
+  if (p.reply_to) {
+    if (pending_.size() >= pending_requests_max) {
+      services_->counters.drop(errc::queue_full);
+      answer_to(p.reply_to, failed(p.token, fault_of({errc::queue_full, "too many requests wait for answers"})));
+      return;
+    }
+    pending entry{p.token,        std::move(p.reply_to),       e.source,    e.destination,
+                  e.expires_ms(), e.kind != message_kind::ask, std::nullopt};
+    if (!p.reliable && e.kind == message_kind::ask) entry.retry = e;
+    pending_.emplace(e.id, std::move(entry));
+  }
+  services_->trace(e, "post");
+  if (p.reliable && !engines_.contains(e.destination)) {
+    unicast_effects effects;
+    auto copy = e; // for the fault, should it be refused
+    copy.body = {};
+    auto taken = unicast_.send(std::move(e), services_->now_ms(), effects);
+    perform(std::move(effects));
+    if (!taken) refuse(copy, taken.error());
+    return;
+  }
+  resolve(std::move(e));
+}
+
+/// True if the destination is on this node and the message has been handed over.
+bool router_engine::deliver_here(envelope& e) {
+  bool mine = e.destination == services_->self;
+  if (!mine && !engines_.contains(e.destination)) return false;
+  bool acknowledge = e.kind == message_kind::tell;
+  auto id = e.id;
+  dispatch(inbound{std::move(e), nullptr, std::nullopt});
+  if (acknowledge)
+    if (auto i = pending_.find(id); i != pending_.end() && i->second.acknowledgement) {
+      answer done;
+      done.acknowledged = true;
+      settle(id, std::move(done));
+    }
+  return true;
+}
+
+void router_engine::resolve(envelope e) {
+  if (deliver_here(e)) return;
+  if (has_default_preferences(e)) {
+    auto& entry = routes_[e.destination];
+    if (entry.known) return forward(std::move(e), entry.decided);
+    if (unresolved_ >= unresolved_posts_max) return refuse(e, {errc::queue_full, "too many messages wait for a route"});
+    ++unresolved_;
+    auto destination = e.destination;
+    if (entry.waiting.empty()) entry.since_ms = services_->now_ms();
+    entry.waiting.push_back(std::move(e));
+    if (!entry.asking) ask_route(destination);
+    return;
+  }
+  route_request request{e.destination, e.routing, e.transport, e.id, 0};
+  auto message = std::make_shared<envelope>(std::move(e));
+  compat::request(self_, identities_, caf::infinite, resolve_atom_v, request)
+      .then(
+          [this, message](const route& r) {
+            forward(std::move(*message), r);
+            flush_links();
+          },
+          [this, message](const caf::error& why) {
+            refuse(*message, to_hanse(why));
+            flush_links();
+          });
+}
+
+void router_engine::ask_route(const identity& destination) {
+  routes_[destination].asking = true;
+  route_request request;
+  request.destination = destination;
+  compat::request(self_, identities_, caf::infinite, resolve_atom_v, request)
+      .then([this, destination](route& r) { take_route(destination, std::move(r)); },
+            [this, destination](const caf::error& why) { take_route(destination, to_hanse(why)); });
+}
+
+/// A destination that nobody has advertised may be about to be: its messages wait for a while.
+void router_engine::take_route(const identity& destination, expected<route> decided) {
+  auto i = routes_.find(destination);
+  if (i == routes_.end()) return;
+  auto& entry = i->second;
+  entry.asking = false;
+  if (!decided && decided.code() == errc::no_route && services_->now_ms() - entry.since_ms < route_patience_ms) {
+    entry.last = decided.error();
+    return;
+  }
+  auto waiting = std::move(entry.waiting);
+  unresolved_ -= waiting.size();
+  if (decided) {
+    entry.decided = *decided;
+    entry.waiting.clear();
+    entry.known = true;
+  } else {
+    routes_.erase(i);
+  }
+  for (auto& m : waiting) {
+    if (decided)
+      forward(std::move(m), *decided);
+    else
+      refuse(m, decided.error());
+  }
+  flush_links();
+}
+
+void router_engine::give_up_routes(time_ms now) {
+  std::vector<identity> late;
+  for (auto& [destination, entry] : routes_)
+    if (!entry.known && !entry.asking && now - entry.since_ms >= route_patience_ms) late.push_back(destination);
+  for (auto& destination : late) take_route(destination, routes_.at(destination).last);
+}
+
+void router_engine::forward(envelope e, const route& r) {
+  switch (r.what) {
+  case route::kind::local:
+    if (!deliver_here(e)) refuse(e, {errc::engine_down, "the engine is not running"});
+    return;
+  case route::kind::remote:
+    return hand_to_link(r.next_hop, std::move(e));
+  case route::kind::group:
+    return refuse(e, {errc::no_route, "delivery to groups comes with domains"});
+  }
+}
+
+void router_engine::hand_to_link(const identity& node, envelope e) {
+  auto* key = key_of(e.source);
+  if (!key) return refuse(e, {errc::engine_down, "the sending engine is not on this node"});
+  services_->trace(e, "send", to_short_string(node));
+  if (e.kind == message_kind::tell && !e.stream) settle(e.id, answer{}); // all that will ever be known of it
+  outbound out;
+  out.signer = *key;
+  out.message = std::move(e);
+  add_to_batch(to_links_, node, std::move(out));
+}
+
+void router_engine::flush_links() {
+  for (auto& [node, batch] : to_links_) {
+    services_->counters.sent.inc(batch.size());
+    if (auto i = links_.find(node); i != links_.end())
+      compat::send(self_, caf::actor_cast<link_actor>(i->second.handle), std::move(batch));
+    else
+      compat::send(self_, transport_, node, std::move(batch));
+  }
+  to_links_.clear();
+  flush_gateways();
+  for (auto& [sink, answers] : to_sinks_)
+    compat::send(self_, caf::actor_cast<answer_sink_actor>(sink), std::move(answers));
+  to_sinks_.clear();
+}
+
+void router_engine::answer_to(const caf::strong_actor_ptr& sink, answer a) {
+  add_to_batch(to_sinks_, sink, std::move(a));
+}
+
+/// A message of ours that cannot go out: counted, and whoever waits for it is told.
+void router_engine::refuse(const envelope& e, const error& why) {
+  services_->counters.drop(why.code);
+  services_->trace(e, "drop", to_string(why));
+  if (services_->logs(log_level::debug))
+    services_->log(log_level::debug, "message_refused",
+                   {{"destination", to_short_string(e.destination)}, {"reason", to_string(why)}});
+  settle(e.id, failed(0, fault_of(why)));
+}
+
+void router_engine::settle(message_id id, answer a) {
+  auto i = pending_.find(id);
+  if (i == pending_.end()) return;
+  a.token = i->second.token;
+  a.id = id;
+  auto sink = std::move(i->second.reply_to);
+  pending_.erase(i);
+  answer_to(sink, std::move(a));
+}
+
+/// What a closing link did not send goes another way, or waits for the next link; what was dropped by policy fails.
+void router_engine::bounce(std::vector<outbound> unsent, const error& why) {
+  auto now = services_->now_ms();
+  for (auto& out : unsent) {
+    if (why.code == errc::link_closed && now < out.message.expires_ms())
+      resolve(std::move(out.message));
+    else if (!out.message.stream) // streams retransmit by themselves
+      refuse(out.message, why);
+  }
+  flush_links();
+}
+
+void router_engine::send_control(const identity& source, const identity& destination, const protocol_id& protocol,
+                                 bytes body, message_kind kind, message_id in_reply_to) {
+  post p;
+  p.message.source = source;
+  p.message.destination = destination;
+  p.message.protocol = protocol;
+  p.message.kind = kind;
+  p.message.in_reply_to = in_reply_to;
+  p.message.body = shared_bytes{std::move(body)};
+  accept(std::move(p));
+}
+
+/// Faults made on purpose, for tests and the demo: see control_backend.hpp.
+void router_engine::inject(const identity& target, const std::string& kind, std::uint32_t count,
+                           const identity& claim) {
+  auto stranger = key_pair::generate(random_); // valid signatures, but of nobody that this node hosts
+  auto& signer = kind == "impostor" && !claim ? stranger : key_;
+  std::vector<bytes> payloads;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    auto id = clock_.next(services_->now_us());
+    if (!id) break;
+    envelope e;
+    e.source = claim ? claim : signer.identity();
+    e.destination = target;
+    e.id = *id;
+    e.protocol = node_protocol();
+    e.sent_ms = services_->now_ms();
+    e.body = shared_bytes{*encode_body(std::string{"ping"})};
+    auto wire = encode(e);
+    byte_view one{wire};
+    auto payload = wrap(one, message_signature{sign_single(signer, blake2b_256(wire))});
+    if (kind == "broken_signature") payload.back() ^= std::byte{1};
+    payloads.push_back(payload);
+    if (kind == "replay") payloads.push_back(payload);
+  }
+  route_request request;
+  request.destination = target;
+  compat::request(self_, identities_, caf::infinite, resolve_atom_v, request)
+      .then([this, payloads = std::move(payloads)](
+                const route& r) { compat::send(self_, transport_, inject_atom_v, r.next_hop, payloads); },
+            [](const caf::error&) {});
+}
+
+} // namespace hanse

@@ -1,0 +1,155 @@
+// A cluster scenario: nodes, and steps that are done with them, read from JSON and checked. Described in
+// docs/cluster.md. Not the running of it (cluster_run.hpp).
+#pragma once
+
+#include "hanse/app/object_reader.hpp"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+namespace hanse::app {
+
+using std::chrono::milliseconds;
+
+inline constexpr std::size_t scenario_nodes_max = 256; ///< processes on one machine; a guess
+
+struct scenario_node {
+  std::string name;
+  nlohmann::json config; ///< complete, relative to the node's own directory
+};
+
+/// "node2/calculator" (an engine, by the node that has it) or "node2" (the node itself).
+struct endpoint {
+  std::string node;
+  std::string engine;
+
+  std::string text() const { return engine.empty() ? node : node + "/" + engine; }
+};
+
+/// Exchanges tickets: mesh, line, star (the first is the centre), ring.
+struct add_step {
+  std::string shape;
+  std::vector<std::string> nodes;
+};
+
+struct ping_step {
+  std::string from;
+  endpoint to;
+  std::uint32_t count = 1;
+};
+
+/// Sends a message `count` times, and compares every reply.
+struct call_step {
+  endpoint from;
+  endpoint to;
+  std::string protocol;
+  nlohmann::json body;
+  std::optional<nlohmann::json> expect;
+  std::string expect_error; ///< the name of an errc: the call has to fail with it
+  std::uint32_t count = 1;
+  bool reliable = false;
+};
+
+/// A file from a file_sender engine to a file_receiver engine; three hashes have to agree.
+struct send_file_step {
+  endpoint from;
+  endpoint to;
+  std::filesystem::path file;
+  std::string sender_protocol;
+  std::string receiver_protocol;
+};
+
+/// kill (SIGKILL), stop (SIGTERM), restart, pause (SIGSTOP), resume (SIGCONT).
+struct process_step {
+  std::string action;
+  std::vector<std::string> nodes;
+};
+
+struct move_step {
+  std::string engine;
+  std::string from;
+  std::string to;
+};
+
+/// spawn_engine and stop_engine.
+struct engine_step {
+  bool spawn = true;
+  std::string node;
+  std::string name;
+  std::string type;
+  nlohmann::json parameters;
+};
+
+/// Has `from` send something bad to `to`, `count` times; `to` has to count that many drops for one of the reasons.
+struct inject_step {
+  std::string kind;
+  std::string from;
+  endpoint to;
+  std::optional<endpoint> claim;
+  std::uint32_t count = 1;
+  std::vector<std::string> counted_as;
+};
+
+/// A value that a node reports, compared. `wait`: until it holds.
+struct check_step {
+  bool wait = false;
+  std::string node;
+  std::string of; ///< status, peers, engines or counters
+  std::string value;
+  std::string comparison; ///< equals, differs, at_least, at_most
+  nlohmann::json than;
+};
+
+struct scenario_step;
+
+/// Steps that run at once (parallel), or beside what follows (background, until joined).
+struct group_step {
+  bool background = false;
+  bool repeat = false; ///< again and again until joined, at least once
+  std::vector<scenario_step> steps;
+};
+
+/// Waits for background steps by name; without names, for all.
+struct join_step {
+  std::vector<std::string> names;
+};
+
+struct scenario_step {
+  std::string name; ///< for people and for `join`
+  std::string kind; ///< as in the file
+  std::size_t line = 0;
+  milliseconds timeout{30'000};
+  std::variant<add_step, ping_step, call_step, send_file_step, process_step, move_step, engine_step, inject_step,
+               check_step, group_step, join_step>
+      what;
+};
+
+struct scenario {
+  std::filesystem::path file;
+  std::string name;
+  milliseconds timeout{300'000};      ///< for all of it
+  milliseconds ready_timeout{30'000}; ///< for a node to be ready
+  std::vector<scenario_node> nodes;
+  std::vector<scenario_step> steps;
+};
+
+/// Values for the scenario's variables, from the command line: they replace those of its "set".
+using scenario_variables = std::map<std::string, std::string>;
+
+/// Errors: `bad_config` with everything that is wrong, one a line with file, line and key path; `io_error`.
+expected<scenario> load_scenario(const std::filesystem::path& file, const scenario_variables& variables);
+expected<scenario> parse_scenario(std::string_view text, const std::filesystem::path& file,
+                                  const scenario_variables& variables);
+
+/// What steps may name, for checking them while they are read.
+struct scenario_names {
+  std::vector<std::string> nodes;
+  std::vector<std::string> engines; ///< on whatever node
+  std::vector<std::string> backgrounds;
+};
+
+/// Reads one step (scenario_steps.cpp).
+scenario_step read_step(object_reader& in, scenario_names& names);
+
+} // namespace hanse::app

@@ -1,0 +1,69 @@
+// Performs the steps of a scenario on a cluster and records what came of each.
+// Not the order of things around them (cluster_run.hpp) and not how they are shown (timeline.hpp).
+#pragma once
+
+#include "hanse/app/cluster/cluster.hpp"
+
+#include <atomic>
+#include <functional>
+
+namespace hanse::app {
+
+/// What a step did.
+struct step_outcome {
+  std::uint64_t count = 1; ///< calls, files, drops, …
+  std::string detail;      ///< for people, short
+};
+
+/// A step's line in the summary and the report.
+struct step_record {
+  enum class state { waiting, running, done, failed, skipped };
+
+  std::string name;
+  std::string kind;
+  std::size_t line = 0;
+  state status = state::waiting;
+  std::uint64_t count = 0;
+  std::uint64_t started_us = 0; ///< since the run began
+  std::uint64_t elapsed_us = 0;
+  std::string detail;
+  std::string problem;
+  std::vector<std::string> involved; ///< nodes
+};
+
+/// Calls of one step so far, for the progress line: done of all.
+using step_progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+
+/// Does single steps (not groups and joins). Thread-safe; throws nothing.
+class step_runner {
+public:
+  explicit step_runner(cluster& nodes) : cluster_(nodes) {}
+
+  expected<step_outcome> perform(const scenario_step& step, step_scope& scope, const step_progress& progress);
+
+private:
+  struct work;
+  using result = expected<step_outcome>;
+
+  result run(const add_step& s, work& w);
+  result run(const ping_step& s, work& w);
+  result run(const call_step& s, work& w);
+  result run(const send_file_step& s, work& w);
+  result run(const process_step& s, work& w);
+  result run(const move_step& s, work& w);
+  result run(const engine_step& s, work& w);
+  result run(const inject_step& s, work& w);
+  result run(const check_step& s, work& w);
+  result run(const group_step& s, work& w);
+  result run(const join_step& s, work& w);
+
+  control_result send(const endpoint& from, const std::string& to, const std::string& protocol, nlohmann::json body,
+                      bool reliable, work& w);
+  expected<unit> wait_linked(const std::string& node, const std::string& peer, work& w);
+  expected<std::uint64_t> drops(const std::string& node, const std::vector<std::string>& reasons, work& w);
+  expected<std::string> await_file(const send_file_step& s, const std::string& hash, work& w);
+
+  cluster& cluster_;
+};
+
+} // namespace hanse::app

@@ -1,0 +1,112 @@
+// Common parts of the subcommands.
+// Advice is by error code, so that the same failure gets the same hint everywhere.
+#include "hanse/app/command.hpp"
+
+#include "hanse/app/control_client.hpp"
+#include "hanse/app/text_table.hpp"
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+namespace hanse::app {
+namespace {
+
+using json_value = nlohmann::json;
+
+std::string dump(const json_value& value) {
+  return value.dump(2, ' ', false, json_value::error_handler_t::replace);
+}
+
+} // namespace
+
+std::string_view advice_for(errc code) noexcept {
+  switch (code) {
+  case errc::wrong_passphrase:
+    return "Give the passphrase with --passphrase-file or HANSE_PASSPHRASE.";
+  case errc::bad_permissions:
+    return "Close it to others: chmod 600 for a file, chmod 700 for a directory.";
+  case errc::already_exists:
+    return "Nothing is overwritten: choose another name, or remove the old one yourself.";
+  case errc::bad_checksum:
+    return "It is damaged or mistyped: copy it again.";
+  case errc::no_route:
+    return "Add a node that knows it: hanse add TICKET. What is known: hanse engines, hanse peers.";
+  case errc::no_address:
+    return "See its addresses with hanse peers; allow_private or schemes may exclude them.";
+  case errc::untrusted:
+  case errc::constraint:
+    return "Ask why: hanse why DEST.";
+  case errc::unreachable:
+  case errc::link_closed:
+    return "Is the node running? Compare hanse peers and the node's log.";
+  case errc::wrong_peer:
+    return "Another node answers at that address: get a new ticket from the one you mean.";
+  case errc::timed_out:
+    return "Try a longer --timeout, and hanse ping DEST.";
+  case errc::unsupported_protocol:
+  case errc::unsupported_version:
+    return "See what it speaks: hanse engines.";
+  case errc::schema_mismatch:
+    return "The body is a JSON list with the handler's arguments, such as '[\"add\", 3, 4]'.";
+  case errc::engine_down:
+    return "See which engines run: hanse engines.";
+  case errc::bad_config:
+    return "Compare with what `hanse node init DIR` writes and with docs/cluster.md.";
+  default:
+    return "";
+  }
+}
+
+void command_context::print(const nlohmann::json& result, const std::function<void()>& human) {
+  if (json)
+    out << dump(result) << std::endl;
+  else
+    human();
+}
+
+void command_context::fail(std::string_view doing, const error& e) {
+  exit_code = exit_failed;
+  auto advice = advice_for(e.code);
+  // A list of problems in a file is complete in itself and starts with the place, as compilers do.
+  if (e.code == errc::bad_config && e.detail.find(": ") != std::string::npos)
+    err << e.detail << "\nhanse: cannot " << doing << ": the file is not right\n";
+  else
+    err << "hanse: cannot " << doing << ": " << to_string(e) << '\n';
+  if (!advice.empty()) err << "       " << advice << '\n';
+  if (json)
+    out << dump({{"error",
+                  {{"code", std::string{to_string(e.code)}}, {"detail", e.detail}, {"advice", std::string{advice}}}}})
+        << std::endl;
+}
+
+void command_context::misuse(std::string_view what) {
+  exit_code = exit_usage;
+  err << "hanse: " << what << "\n       Run with --help for an example.\n";
+}
+
+std::filesystem::path command_context::socket() const {
+  return choose_socket(sockets.empty() ? "" : sockets.front());
+}
+
+std::optional<nlohmann::json> command_context::ask(std::string_view doing, const json_value& request,
+                                                   std::chrono::milliseconds timeout) {
+  auto path = socket();
+  auto result = ask_node(path, request, timeout);
+  if (result) return *std::move(result);
+  auto nobody = result.error() == errc::not_found || result.error() == errc::unreachable;
+  if (nobody && result.error().detail.starts_with(path.string()))
+    fail(doing, {errc::not_found, "no node answers at " + path.string() +
+                                      "; start one with `hanse node run`, or name its socket with --socket"});
+  else
+    fail(doing, result.error());
+  return std::nullopt;
+}
+
+std::string field(const json_value& object, const char* key) {
+  auto i = object.find(key);
+  if (i == object.end() || i->is_null()) return {};
+  if (i->is_string()) return printable(i->get<std::string>());
+  return printable(i->dump(-1, ' ', false, json_value::error_handler_t::replace));
+}
+
+} // namespace hanse::app

@@ -1,0 +1,111 @@
+// What a running node answers to the control socket, as an interface: the node behind it, or a fake in tests.
+// Not the wire form (control_server.hpp). Requests are plain structs, answers JSON objects whose keys are listed here;
+// `hanse`'s tables, the cluster runner's `assert` and scripts read those keys, more keys may be added.
+#pragma once
+
+#include "hanse/crypto/error.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace hanse::app {
+
+/// An answer: a JSON object, or an error.
+using control_result = expected<nlohmann::json>;
+
+/// `hanse send`.
+struct send_request {
+  std::string destination; ///< an identity, or the name of an engine or node known here
+  std::string from;        ///< name or identity of a local engine; empty: the node itself
+  std::string protocol;    ///< "name/version", checked
+  std::string body;        ///< the text of a JSON array: the handler's arguments, atoms by short name
+  bool reliable = false;   ///< reliable causal unicast; the answer then waits for the acknowledgement
+  bool expect_reply = false;
+  std::chrono::milliseconds timeout{10'000};
+};
+
+/// `hanse ping`: to a node, or to the node that hosts an engine.
+struct ping_request {
+  std::string destination;
+  std::chrono::milliseconds timeout{5'000};
+};
+
+/// `hanse engine spawn`.
+struct spawn_request {
+  std::string name;
+  std::string type;
+  std::string parameters = "{}"; ///< the text of a JSON object
+};
+
+/// A fault made on purpose, for tests and the demo. Refused with `permission_denied` unless the node's configuration
+/// says "testing": true. The node that is asked sends the bad message, the target has to refuse and to count it.
+struct inject_request {
+  std::string kind;   ///< "broken_signature", "replay" (a valid message twice), "impostor" (a source hosted elsewhere)
+  std::string target; ///< an engine, by identity or name
+  std::string claim;  ///< with "impostor": the engine whose identity is claimed; empty: any known one
+  std::uint32_t count = 1;
+};
+
+/// Every call may come from several threads at once, may block up to its timeout (where there is none: 5 s), and never
+/// throws for what a peer or a user did.
+class control_backend {
+public:
+  virtual ~control_backend() = default;
+
+  /// name, identity, addresses [text], ticket, version, pid, uptime_ms, engines (count), peers (known nodes), links
+  /// (established), control_socket, data_dir.
+  virtual control_result status() = 0;
+
+  /// peers: [{identity, name, addresses [text], connected, transport, address, rtt_us, loss, throughput, trust,
+  /// reputation, permanent, sent, received, queued}]; what is not known is null.
+  virtual control_result peers() = 0;
+
+  /// engines: [{identity, name, type, node, node_name, local, state, protocols [text], version}], local ones first.
+  virtual control_result engines() = 0;
+
+  /// Learns a node from its ticket and links to it. Answer: identity, name, addresses, fresh (false: known already).
+  virtual control_result add_ticket(const std::string& ticket) = 0;
+
+  /// Answer: id (text), trace (32 hex digits), destination, node; acknowledged (with `reliable`); reply (a JSON array,
+  /// with `expect_reply`); elapsed_us. A fault from the other side is the error, with its code and detail.
+  virtual control_result send(const send_request& request) = 0;
+
+  /// Answer: destination, node, node_name, rtt_us.
+  virtual control_result ping(const ping_request& request) = 0;
+
+  /// Answer: destination, kind (engine, node, group), chosen (node or null), protocol (of routing), reason (a
+  /// sentence), constraints {}, candidates: [{node, name, destination, local, connected, trust, reputation, rtt_us,
+  /// weight, verdict, reason}] best first; verdict is "chosen", "possible" or an errc name.
+  virtual control_result why(const std::string& destination) = 0;
+
+  /// What this node saw of a trace. Answer: trace, events: [{time_us (since the epoch), node, node_name, event, source,
+  /// destination, id, detail}] in order of time.
+  virtual control_result trace(const std::string& trace_id) = 0;
+
+  /// Answer: drops {errc name: count}, messages {sent, received, delivered, forwarded, …}, more as the node has it.
+  virtual control_result counters() = 0;
+
+  /// Answer: as one entry of engines().
+  virtual control_result spawn_engine(const spawn_request& request) = 0;
+
+  /// Answer: name, identity. The key stays.
+  virtual control_result stop_engine(const std::string& engine) = 0;
+
+  /// Stops an engine and writes what it needs to go on elsewhere (type, parameters, key, advert version, stream state)
+  /// to `file`, 0600, never over an existing file; it does not come back here on restart. Answer: name, identity, file.
+  virtual control_result export_engine(const std::string& engine, const std::string& file) = 0;
+
+  /// Starts an exported engine here and advertises it. The file is removed once that is durable. Answer: as spawn.
+  virtual control_result import_engine(const std::string& file) = 0;
+
+  /// Answer: sent (count).
+  virtual control_result inject(const inject_request& request) = 0;
+
+  /// Stops the node cleanly: adverts and streams are durable, links closed. Called once, from the main thread; returns
+  /// when all is down. The other calls answer `cancelled` from then on.
+  virtual void stop() = 0;
+};
+
+} // namespace hanse::app

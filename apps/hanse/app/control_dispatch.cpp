@@ -1,0 +1,153 @@
+// The table of control commands and how their arguments are read.
+// Arguments are read with the same strict reader as configuration: an unknown key is an error with a suggestion.
+#include "hanse/app/control_dispatch.hpp"
+
+#include "hanse/app/control_wire.hpp"
+#include "hanse/app/node_config.hpp"
+#include "hanse/app/object_reader.hpp"
+#include "hanse/protocols/envelope.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+namespace hanse::app {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t timeout_max_ms = 3'600'000;
+
+struct context {
+  object_reader& in;
+  control_backend& backend;
+  const std::function<void()>& on_shutdown;
+};
+
+/// What is left to do when the arguments are right.
+using action = std::function<control_result()>;
+using reader = action (*)(context);
+
+milliseconds read_timeout(object_reader& in, milliseconds fallback) {
+  return milliseconds{in.number("timeout_ms", 1, timeout_max_ms, static_cast<std::uint64_t>(fallback.count()))};
+}
+
+action read_send(context c) {
+  send_request r;
+  r.destination = c.in.required_text("destination");
+  r.from = c.in.text("from");
+  r.protocol = c.in.required_text("protocol");
+  if (!r.protocol.empty() && !parse_protocol_id(r.protocol))
+    c.in.problem("protocol", "expected NAME/VERSION like \"echo/1.0\", found \"" + r.protocol + "\"");
+  auto* body = c.in.require("body", "a list: the arguments of the handler");
+  if (body && !body->is_array()) c.in.problem("body", "expected a list, found " + describe(*body));
+  if (body) r.body = body->dump(-1, ' ', false, json::error_handler_t::replace);
+  if (r.body.size() > control_line_max) c.in.problem("body", "too long");
+  r.reliable = c.in.flag("reliable");
+  r.expect_reply = c.in.flag("expect_reply");
+  r.timeout = read_timeout(c.in, r.timeout);
+  return [r, &b = c.backend] { return b.send(r); };
+}
+
+action read_ping(context c) {
+  ping_request r;
+  r.destination = c.in.required_text("destination");
+  r.timeout = read_timeout(c.in, r.timeout);
+  return [r, &b = c.backend] { return b.ping(r); };
+}
+
+action read_spawn(context c) {
+  spawn_request r{c.in.required_text("name"), c.in.required_text("type"), c.in.object_text("parameters")};
+  if (!r.name.empty() && !is_engine_name(r.name))
+    c.in.problem("name", "expected 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\", found \"" + r.name + "\"");
+  return [r, &b = c.backend] { return b.spawn_engine(r); };
+}
+
+action read_export(context c) {
+  auto engine = c.in.required_text("engine");
+  auto file = c.in.required_text("file");
+  if (!file.empty() && file[0] != '/') c.in.problem("file", "expected an absolute path, found \"" + file + "\"");
+  return [=, &b = c.backend] { return b.export_engine(engine, file); };
+}
+
+action read_inject(context c) {
+  inject_request r;
+  r.kind = c.in.required_choice("kind", {"broken_signature", "replay", "impostor"});
+  r.target = c.in.required_text("target");
+  r.claim = c.in.text("claim");
+  r.count = static_cast<std::uint32_t>(c.in.number("count", 1, 100'000, 1));
+  return [r, &b = c.backend] { return b.inject(r); };
+}
+
+action read_trace(context c) {
+  auto id = c.in.required_text("id");
+  if (!id.empty() && !parse_trace_id(id)) c.in.problem("id", "expected 32 hexadecimal digits, found \"" + id + "\"");
+  return [id, &b = c.backend] { return b.trace(id); };
+}
+
+/// For the commands with nothing but one text.
+template <control_result (control_backend::*Call)(const std::string&)>
+action one_text(context c, const char* key) {
+  auto value = c.in.required_text(key);
+  return [value, &b = c.backend] { return (b.*Call)(value); };
+}
+
+action read_shutdown(context c) {
+  return [&stop = c.on_shutdown]() -> control_result {
+    if (stop) stop();
+    return json{{"stopping", true}};
+  };
+}
+
+const std::map<std::string, reader, std::less<>> commands{
+    {"status", [](context c) -> action { return [&b = c.backend] { return b.status(); }; }},
+    {"peers", [](context c) -> action { return [&b = c.backend] { return b.peers(); }; }},
+    {"engines", [](context c) -> action { return [&b = c.backend] { return b.engines(); }; }},
+    {"counters", [](context c) -> action { return [&b = c.backend] { return b.counters(); }; }},
+    {"add", [](context c) { return one_text<&control_backend::add_ticket>(c, "ticket"); }},
+    {"why", [](context c) { return one_text<&control_backend::why>(c, "destination"); }},
+    {"stop_engine", [](context c) { return one_text<&control_backend::stop_engine>(c, "engine"); }},
+    {"import_engine", [](context c) { return one_text<&control_backend::import_engine>(c, "file"); }},
+    {"send", read_send},
+    {"ping", read_ping},
+    {"trace", read_trace},
+    {"spawn_engine", read_spawn},
+    {"export_engine", read_export},
+    {"inject", read_inject},
+    {"shutdown", read_shutdown},
+};
+
+error as_request_error(const error& e) {
+  return {errc::bad_value, e.detail};
+}
+
+} // namespace
+
+control_result dispatch_control(control_backend& backend, std::string_view line,
+                                const std::function<void()>& on_shutdown) {
+  auto document = json_document::parse(line, "request", control_line_max);
+  if (!document) return as_request_error(document.error());
+  auto request = json_document::of(document->root(), "");
+  problem_list problems{request};
+  object_reader in{problems, request.root(), ""};
+  auto name = in.required_text("command");
+  if (!problems.empty()) return as_request_error(problems.to_error());
+  auto command = commands.find(name);
+  if (command == commands.end()) {
+    std::vector<std::string> names;
+    for (const auto& [known, reader] : commands) names.push_back(known);
+    auto close = closest_word(name, names);
+    return error{errc::bad_value,
+                 "unknown command \"" + name + "\"" + (close.empty() ? "" : "; did you mean \"" + close + "\"?")};
+  }
+  auto act = command->second({in, backend, on_shutdown});
+  in.finish();
+  if (!problems.empty()) return as_request_error(problems.to_error());
+  try {
+    return act();
+  } catch (const std::exception& e) {
+    return error{errc::internal, e.what()}; // a bug of the backend must not end the node
+  }
+}
+
+} // namespace hanse::app

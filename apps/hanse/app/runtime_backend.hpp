@@ -1,0 +1,72 @@
+// The control backend over a real node: what the control socket asks, answered through hanse::node. Not the socket.
+#pragma once
+
+#include "hanse/actors/engine_registry.hpp"
+#include "hanse/app/node_runtime.hpp"
+
+#include <caf/actor_system_config.hpp>
+
+#include <atomic>
+#include <shared_mutex>
+
+namespace hanse::app {
+
+/// CAF's configuration for the program: io, two or more workers, metrics as configured.
+struct runtime_config : caf::actor_system_config {
+  explicit runtime_config(const node_config& config);
+};
+
+class runtime_backend final : public control_backend {
+public:
+  runtime_backend(node_config config, node_secrets secrets);
+  ~runtime_backend() override;
+
+  /// Starts the node and its engines. Errors: see start_node.
+  expected<unit> start(node_events events);
+
+  control_result status() override;
+  control_result peers() override;
+  control_result engines() override;
+  control_result add_ticket(const std::string& ticket) override;
+  control_result send(const send_request& request) override;
+  control_result ping(const ping_request& request) override;
+  control_result why(const std::string& destination) override;
+  control_result trace(const std::string& trace_id) override;
+  control_result counters() override;
+  control_result spawn_engine(const spawn_request& request) override;
+  control_result stop_engine(const std::string& engine) override;
+  control_result export_engine(const std::string& engine, const std::string& file) override;
+  control_result import_engine(const std::string& file) override;
+  control_result inject(const inject_request& request) override;
+  void stop() override;
+
+private:
+  using lock = std::shared_lock<std::shared_mutex>;
+
+  expected<unit> start_engines();
+  expected<unit> start_imported();
+  expected<identity> spawn(const engine_config& engine, engine_options options);
+  expected<identity> start_imported_file(const std::filesystem::path& file);
+  expected<key_pair> engine_key(const engine_config& engine);
+  expected<identity> resolve(const std::string& text);
+  expected<engine_entry> local_engine(const std::string& text);
+  std::string name_of(const identity& id);
+  expected<answer> wait_for(post p, std::chrono::milliseconds timeout);
+  std::filesystem::path engines_dir() const { return config_.data_dir / "engines"; }
+  expected<unit> running() const;
+
+  node_config config_;
+  node_secrets secrets_;
+  runtime_config caf_config_;
+  caf::actor_system system_;
+  engine_registry registry_;
+  std::unique_ptr<node> node_;
+  std::mutex parameters_mutex_;
+  std::map<identity, std::string> parameters_; ///< of engines spawned by type, for export
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::FILE* log_file_ = nullptr;
+  std::shared_mutex stopping_; ///< shared by every call, exclusive in stop
+  bool stopped_ = false;
+};
+
+} // namespace hanse::app

@@ -1,0 +1,19 @@
+// BLAKE2b-256 by libsodium's generic hash, unkeyed.
+// Not streaming for callers: messages are at most a frame long.
+#include "hanse/crypto/hash.hpp"
+
+#include "hanse/crypto/internal/sodium.hpp"
+
+namespace hanse {
+
+digest blake2b_256(std::initializer_list<byte_view> parts) noexcept {
+  internal::ensure_sodium();
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, nullptr, 0, digest::size_bytes);
+  for (auto part : parts) crypto_generichash_update(&state, as_octets(part), part.size());
+  digest result;
+  crypto_generichash_final(&state, as_octets(std::span{result.octets}), digest::size_bytes);
+  return result;
+}
+
+} // namespace hanse

@@ -1,0 +1,60 @@
+// The built-in routing protocols: direct, by what adverts and descriptors say; no hops in between.
+// Not ranking and not preferences: routing.cpp does those for every protocol alike.
+
+#include "hanse/protocols/internal/builtin_routing.hpp"
+
+namespace hanse::internal {
+
+namespace {
+
+/// Engines and nodes: one candidate, the destination itself.
+class direct_routing final : public routing_protocol {
+public:
+  explicit direct_routing(destination_kind kind) : kind_(kind) {}
+  std::string_view name() const override { return kind_ == destination_kind::node ? "direct-node" : "direct-engine"; }
+
+  expected<candidate_set> candidates(const identity& destination, const routing_view& view) const override {
+    candidate_set set;
+    set.candidates.push_back({destination, host_of(destination, kind_, view), 1});
+    return set;
+  }
+
+private:
+  destination_kind kind_;
+};
+
+/// Composite identities: their members, by the delivery that the descriptor implies.
+class group_routing final : public routing_protocol {
+public:
+  std::string_view name() const override { return "group"; }
+
+  expected<candidate_set> candidates(const identity& destination, const routing_view& view) const override {
+    const auto* group = view.group(destination);
+    if (!group) return error{errc::not_found, "the group's descriptor is not known"};
+    candidate_set set;
+    set.pattern = delivery_of(*group);
+    set.threshold = group->threshold;
+    for (const auto& m : group->members) {
+      const bool nested = m.member.kind() == identity_kind::composite;
+      const bool is_node = !nested && (m.member == view.self() || view.adverts().node(m.member));
+      const auto kind = is_node ? destination_kind::node : destination_kind::engine;
+      set.candidates.push_back({m.member, nested ? identity{} : host_of(m.member, kind, view), m.weight});
+    }
+    return set;
+  }
+};
+
+} // namespace
+
+identity host_of(const identity& destination, destination_kind kind, const routing_view& view) {
+  if (kind == destination_kind::node) return destination;
+  if (view.is_local_engine(destination)) return view.self();
+  return view.adverts().node_of(destination);
+}
+
+std::shared_ptr<const routing_protocol> builtin_routing(destination_kind kind) {
+  if (kind == destination_kind::group) return std::make_shared<group_routing>();
+  return std::make_shared<direct_routing>(kind);
+}
+
+} // namespace hanse::internal

@@ -1,0 +1,3 @@
+// The main of every doctest program; a test file never defines one.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
