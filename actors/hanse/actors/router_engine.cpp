@@ -271,6 +271,7 @@ void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
   e.advert_version = advert.version;
   auto engine = e.engine;
   engines_.insert_or_assign(id, std::move(e));
+  released_.erase(id);
   compat::on_termination(engine, [router = router_actor{self_}, id](const caf::error&) {
     compat::anon_send(router, remove_atom_v, id, error{errc::engine_down});
   });
@@ -288,6 +289,8 @@ engine_entry router_engine::remove_engine(const identity& id, const error& reaso
       for (auto& node : watchers->second)
         send_control(services_->self, node, monitor_protocol(),
                      *encode_body(std::string{"down"}, id, static_cast<std::uint8_t>(reason.code)));
+  } else if (released_.size() < released_max) {
+    released_.insert(id);
   }
   watchers_.erase(id);
   unicast_effects effects;
@@ -333,6 +336,7 @@ void router_engine::take_watch(const identity& watcher, byte_view body) {
     return;
   }
   auto& engine = std::get<1>(*request);
+  if (released_.contains(engine)) return; // it lives elsewhere, as its next advert will tell the watcher
   if (!engines_.contains(engine)) {
     send_control(services_->self, watcher, monitor_protocol(),
                  *encode_body(std::string{"down"}, engine, static_cast<std::uint8_t>(errc::engine_down)));

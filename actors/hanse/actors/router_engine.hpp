@@ -20,6 +20,7 @@ inline constexpr std::size_t pending_requests_max = 262'144; ///< asks that wait
 inline constexpr std::size_t unresolved_posts_max = 16'384;  ///< posts that wait for a route or an id
 inline constexpr std::size_t held_messages_max = 16'384;     ///< received messages that wait for a lookup or a mark
 inline constexpr std::size_t watches_max = 65'536;           ///< engines watched, in each direction
+inline constexpr std::size_t released_max = 65'536;          ///< engines remembered to have moved away
 inline constexpr std::uint32_t down_after_ms = 3000;         ///< without a link: then its engines are down; a guess
 inline constexpr std::uint32_t router_tick_ms = 1000;
 inline constexpr std::uint32_t route_patience_ms = 2000; ///< a message waits for the advert of its destination; a guess
@@ -104,6 +105,7 @@ private:
     time_ms expires_ms = 0;
     bool acknowledgement = false;  ///< done when it is acknowledged, no reply is expected
     std::optional<envelope> retry; ///< sent again if the engine has moved meanwhile
+    identity handed_to;            ///< the node it went to last: only that one may speak for the engine
   };
   struct watched {
     identity node; ///< that was asked to tell
@@ -154,6 +156,7 @@ private:
 
   std::map<identity, watched> watched_;             ///< remote engine -> who watches it here
   std::map<identity, std::set<identity>> watchers_; ///< local engine -> nodes that watch it
+  std::set<identity> released_;                     ///< engines that left alive and have not come back
   std::map<identity, time_ms> lost_;                ///< node -> when its link went away
   std::optional<time_ms> unicast_timer_;
   time_ms swept_ms_ = 0;

@@ -172,10 +172,9 @@ void router_engine::take_answer(inbound in) {
     a.fault = body ? *body : fault_of({errc::schema_mismatch, "the fault cannot be read"});
   }
   if (!from_asked) {
-    // Only the node that was believed to host the engine may say that it does not.
-    auto route = routes_.find(entry.destination);
-    bool from_host = route != routes_.end() && route->second.known && route->second.decided.next_hop == m.source;
-    if (!fault || !from_host) {
+    // Only the node that was believed to host the engine may say that it does not. What is believed now does not
+    // count: the advert of a move may have come before this fault.
+    if (!fault || entry.handed_to != m.source) {
       services_->counters.drop(errc::wrong_signer);
       return;
     }

@@ -78,7 +78,7 @@ void router_engine::admit(post p) {
       return;
     }
     pending entry{p.token,        std::move(p.reply_to),       e.source,    e.destination,
-                  e.expires_ms(), e.kind != message_kind::ask, std::nullopt};
+                  e.expires_ms(), e.kind != message_kind::ask, std::nullopt,           {}};
     if (!p.reliable && e.kind == message_kind::ask) entry.retry = e;
     pending_.emplace(e.id, std::move(entry));
   }
@@ -198,6 +198,7 @@ void router_engine::hand_to_link(const identity& node, envelope e) {
   auto* key = key_of(e.source);
   if (!key) return refuse(e, {errc::engine_down, "the sending engine is not on this node"});
   services_->trace(e, "send", to_short_string(node));
+  if (auto i = pending_.find(e.id); i != pending_.end()) i->second.handed_to = node;
   if (e.kind == message_kind::tell && !e.stream) settle(e.id, answer{}); // all that will ever be known of it
   outbound out;
   out.signer = *key;
