@@ -132,6 +132,7 @@ using link_actor =
                      caf::result<void>(connected_atom, caf::strong_actor_ptr), // begin; mem://: the far link, else null
                      caf::result<void>(adverts_atom, std::vector<bytes>),
                      caf::result<void>(inject_atom, std::vector<bytes>), // testing: payloads as they are
+                     caf::result<void>(remove_atom),                     // from itself: nobody sends here any more
                      caf::result<void>(closed_atom, std::string),        // the socket is gone
                      caf::result<void>(stop_atom, error, bool),          // true: let what is under way through
                      caf::result<void>(flush_atom), caf::result<void>(tick_atom)>;

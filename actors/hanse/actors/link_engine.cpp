@@ -58,7 +58,7 @@ link_actor::behavior_type link_engine::make_behavior() {
       },
       [this](written_atom, std::uint64_t octets) {
         link_.written(octets, services_->now_ms());
-        if (!queue_.empty()) send_queued();
+        if (!ended_ && !queue_.empty()) send_queued();
       },
       [this](credit_atom, std::uint64_t octets) { give_back(octets); },
       [this](connected_atom, const caf::strong_actor_ptr& far) {
@@ -87,11 +87,15 @@ link_actor::behavior_type link_engine::make_behavior() {
           run([&](auto& fx) { link_.finish(why, services_->now_ms(), fx); });
         else
           run([&](auto& fx) { link_.close(why, fx); });
-        give_back_queue();
+        if (!ended_) give_back_queue();
       },
       [this](flush_atom) {
         flush_sent_ = false;
-        send_queued();
+        if (!ended_) send_queued();
+      },
+      [this](remove_atom) {
+        give_back_queue();
+        self_->quit();
       },
       [this](tick_atom) {
         timer_.reset();
@@ -123,6 +127,7 @@ void link_engine::take(std::vector<outbound> messages) {
   if (!refused.empty())
     compat::send(self_, peers_.router, unsent_atom_v, std::move(refused),
                  error{errc::queue_full, "the link cannot keep up"});
+  if (ended_) return; // given back at the very end
   if (link_.state() != link_state::up) return give_back_queue();
   active_ = true;
   if (flush_sent_ || queue_.empty()) return;
@@ -299,14 +304,21 @@ void link_engine::end(const error& why) {
   ended_ = true;
   if (wire_.socket) compat::send(self_, wire_.socket, closed_atom_v, wire_.id);
   if (far_) compat::send(self_, caf::actor_cast<link_actor>(far_), closed_atom_v, std::string{});
-  give_back_queue();
+  far_ = nullptr;
   link_event e;
   e.what = link_event::kind::closed;
   e.link = wire_.id;
   e.peer = peer_;
   e.reason = why;
-  compat::send(self_, peers_.transport, std::move(e));
-  self_->quit();
+  // Whoever may send here has to know before this actor goes, or what is in its mailbox by then would be lost. The
+  // transport first: it tells the router of links.
+  auto tell_router = [this] {
+    auto last = [this] { compat::send(self_, self_, remove_atom_v); }; // behind all that has been sent here
+    compat::request(self_, peers_.router, caf::infinite, link_down_atom_v, peer_, wire_.id)
+        .then(last, [last](const caf::error&) { last(); });
+  };
+  compat::request(self_, peers_.transport, caf::infinite, std::move(e))
+      .then(tell_router, [tell_router](const caf::error&) { tell_router(); });
 }
 
 } // namespace hanse

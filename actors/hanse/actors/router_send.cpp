@@ -77,8 +77,8 @@ void router_engine::admit(post p) {
       answer_to(p.reply_to, failed(p.token, fault_of({errc::queue_full, "too many requests wait for answers"})));
       return;
     }
-    pending entry{p.token,        std::move(p.reply_to),       e.source,    e.destination,
-                  e.expires_ms(), e.kind != message_kind::ask, std::nullopt,           {}};
+    pending entry{p.token,        std::move(p.reply_to),       e.source,     e.destination,
+                  e.expires_ms(), e.kind != message_kind::ask, std::nullopt, {}};
     if (!p.reliable && e.kind == message_kind::ask) entry.retry = e;
     pending_.emplace(e.id, std::move(entry));
   }

@@ -285,9 +285,10 @@ void transport_engine::tell_adverts(const identity& peer, link_id id, link_event
   compat::send(self_, peers_->identities, link_up_atom_v, peer);
   compat::request(self_, peers_->identities, caf::infinite, adverts_atom_v)
       .then(
-          [this, id, up](std::vector<bytes>& wires) {
+          [this, peer, id, up](std::vector<bytes>& wires) {
             auto link = links_.find(id);
-            if (link == links_.end()) return;
+            auto told = announced_.find(peer);
+            if (link == links_.end() || told == announced_.end() || told->second != id) return; // replaced meanwhile
             compat::send(self_, link->second.handle, adverts_atom_v, std::move(wires));
             compat::send(self_, peers_->router, link_up_atom_v, up,
                          caf::actor_cast<caf::strong_actor_ptr>(link->second.handle));
