@@ -18,29 +18,11 @@ byte_view view_of(const caf::byte_buffer& octets) {
   return {reinterpret_cast<const std::byte*>(octets.data()), octets.size()};
 }
 
-constexpr std::size_t adverts_in_frame_max = 128; ///< 512 KiB of adverts at most
-
 std::unique_ptr<secure_session> make_session(link_role role, const tls_context& tls, const link_config& config) {
   return role == link_role::dialer ? tls.dial(config.expected_peer) : tls.accept();
 }
 
 } // namespace
-
-bytes encode_adverts(std::span<const bytes> wires) {
-  msgpack_writer out;
-  out.array(wires.size());
-  for (auto& wire : wires) out.blob(wire);
-  return std::move(out).take();
-}
-
-expected<std::vector<bytes>> decode_adverts(byte_view payload) {
-  msgpack_reader in{payload};
-  std::vector<bytes> wires;
-  for (auto left = in.array(adverts_in_frame_max); left > 0 && in.good(); --left)
-    wires.push_back(to_bytes(in.blob(advert_size_max)));
-  HANSE_CHECK(in.finish());
-  return wires;
-}
 
 link_engine::link_engine(pointer self, services_ptr services, link_role role, std::shared_ptr<const tls_context> tls,
                          link_config config, link_wire wire, link_peers peers)

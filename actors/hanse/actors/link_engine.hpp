@@ -20,12 +20,6 @@ inline constexpr std::size_t link_queue_octets_max = 64 << 20; ///< octets that 
 inline constexpr std::size_t link_under_way_max = 4 << 20; ///< octets received and not handled before reading pauses
 inline constexpr std::size_t recent_payloads_max = 1024;   ///< payloads remembered to drop replays unverified
 
-/// The payload of an adverts frame: an array of signed adverts.
-bytes encode_adverts(std::span<const bytes> wires);
-
-/// Errors: those of msgpack_reader. The adverts themselves are not looked at.
-expected<std::vector<bytes>> decode_adverts(byte_view payload);
-
 /// How a link reaches its far side.
 struct link_wire {
   socket_actor socket; ///< with `id`; null for mem://

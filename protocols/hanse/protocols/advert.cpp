@@ -226,4 +226,20 @@ expected<signed_engine_advert> decode_engine_advert(byte_view wire) {
   return decode_advert<engine_advert>(wire);
 }
 
+bytes encode_adverts(std::span<const bytes> wires) {
+  msgpack_writer out;
+  out.array(wires.size());
+  for (auto& wire : wires) out.blob(wire);
+  return std::move(out).take();
+}
+
+expected<std::vector<bytes>> decode_adverts(byte_view payload) {
+  msgpack_reader in{payload};
+  std::vector<bytes> wires;
+  for (auto left = in.array(adverts_in_frame_max); left > 0 && in.good(); --left)
+    wires.push_back(to_bytes(in.blob(advert_size_max)));
+  HANSE_CHECK(in.finish());
+  return wires;
+}
+
 } // namespace hanse

@@ -72,6 +72,14 @@ expected<signed_engine_advert> decode_engine_advert(byte_view wire);
 digest hash_to_sign(const engine_advert& advert);
 signed_engine_advert attach(const engine_advert& advert, const message_signature& signature);
 
+inline constexpr std::size_t adverts_in_frame_max = 128; ///< 512 KiB of adverts at most
+
+/// The payload of an adverts frame: an array of 1..adverts_in_frame_max signed adverts.
+bytes encode_adverts(std::span<const bytes> wires);
+
+/// Errors: those of msgpack_reader. The adverts themselves are not looked at.
+expected<std::vector<bytes>> decode_adverts(byte_view payload);
+
 /// A pasteable node advert: bech32m with the prefix `hticket`.
 std::string to_ticket(const signed_node_advert& advert);
 

@@ -66,7 +66,10 @@ endpoint_id sim_network::connect(const std::string& from, const std::string& to,
 // Sends an item after all that were sent before it in this direction.
 void sim_network::put(endpoint_id sender, item_kind what, bytes octets, time_ms now) {
   auto& way = find(sender)->ways[side_of(sender)];
-  const auto at = std::max(now + latency(path_of(way.path)), way.last_at);
+  const auto& path = path_of(way.path);
+  way.busy_until = std::max(way.busy_until, now);
+  if (path.octets_per_second > 0) way.busy_until += octets.size() * 1000 / path.octets_per_second;
+  const auto at = std::max(way.busy_until + latency(path), way.last_at);
   way.last_at = at;
   way.under_way.push_back({what, at, std::move(octets)});
   if (!way.blocked_since) schedule(at, {agenda_entry::kind::way, sender, {}, {}});

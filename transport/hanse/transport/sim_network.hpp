@@ -24,6 +24,7 @@ struct sim_path {
   std::uint32_t loss_permille = 0;      ///< datagrams only; streams are reliable
   std::uint32_t duplicate_permille = 0; ///< datagrams only
   std::uint32_t split_permille = 0;     ///< stream chunks that arrive in two pieces
+  std::uint64_t octets_per_second = 0;  ///< of each direction of each stream; 0: no bound
 };
 
 /// What happened at an end.
@@ -102,6 +103,7 @@ private:
     path_key path;
     std::deque<item> under_way;
     time_ms last_at = 0;                  // of the latest item: a stream keeps its order
+    time_ms busy_until = 0;               // with what was sent before, where the path has a bandwidth
     std::optional<time_ms> blocked_since; // when the first item was held up
   };
   struct stream {
