@@ -41,6 +41,13 @@ std::string describe(const action& a, const scenario& s);
 /// The name of node `index`.
 std::string node_name(const scenario& s, std::uint32_t index);
 
+/// Whether node `index` is of `group`; every node is of "*".
+bool in_group(const scenario& s, std::uint32_t index, std::string_view group);
+
+/// The nodes that node `index` knows at the start, ascending: all others, or `s.contacts` of them: the next ones, so
+/// that all are connected, and seeded ones.
+std::vector<std::uint32_t> contacts_of(const scenario& s, std::uint64_t seed, std::uint32_t index);
+
 /// Everything that happens, ascending by time. The same scenario and seed give the same schedule on every platform.
 /// Precondition: problems_of(s).empty().
 std::vector<action> plan(const scenario& s, std::uint64_t seed);

@@ -48,7 +48,7 @@ private:
   std::uint64_t left_out_ = 0;
 };
 
-/// Hashes records as they come: 33 octets each, little-endian, in blocks chained by BLAKE2b.
+/// Hashes records as they come: 29 octets each, little-endian, in blocks chained by BLAKE2b.
 class trace_hash {
 public:
   void add(const trace_record& record);
