@@ -86,9 +86,11 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   core->store = system.spawn<store_actor::stateful_impl<store_engine>, caf::detached>(db, core->services);
   HANSE_TRY(auto adverts, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{advert_table}));
   HANSE_TRY(auto clock, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{"clock"}));
-  router_state state{stored_id(clock, "lease"), stored_id(clock, "mark"), {}};
+  const auto now_ms = core->services->now_ms();
+  router_state state{lease_at_start(stored_id(clock, "lease"), core->services->now_us()),
+                     floor_at_start(stored_id(clock, "mark"), now_ms), {}};
   HANSE_TRY(state.streams, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{unicast_table}));
-  auto version = next_version(adverts, self, core->services->now_ms());
+  auto version = next_version(adverts, self, now_ms);
 
   HANSE_TRY(auto tls, tls_context::make(*core->key));
   transport_options t;

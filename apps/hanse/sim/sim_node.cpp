@@ -33,14 +33,8 @@ pool_config pool_config_of(const identity& self) {
 } // namespace
 
 sim_node::life_state::life_state(sim_node& n)
-    : clock([&n] {
-        const auto it = n.disk_.find({table::clock, to_bytes(lease_key)});
-        return it == n.disk_.end() ? 0 : msgpack_reader{it->second}.unsigned_integer();
-      }()),
-      replay([&n] {
-        const auto it = n.disk_.find({table::clock, to_bytes(mark_key)});
-        return it == n.disk_.end() ? 0 : msgpack_reader{it->second}.unsigned_integer();
-      }()),
+    : clock(lease_at_start(n.stored(lease_key), n.local() * 1000)),
+      replay(floor_at_start(n.stored(mark_key), n.local())),
       unicast(n.random_), pool(pool_config_of(n.node_id()), n.random_), nonce(n.random_.next_u64()) {}
 
 sim_node::sim_node(world& w, std::uint32_t index)
@@ -80,6 +74,7 @@ void sim_node::start() {
   advertise();
   persist_ids();
   if (lives_ > 1) keep_links();
+  if (behaviour_) later(0, [this] { misbehave(); });
   finish();
 }
 
@@ -105,6 +100,11 @@ void sim_node::keep_links() {
     life_->pool.set_permanent(id, true, local(), fx);
   }
   perform(std::move(fx));
+}
+
+message_id sim_node::stored(std::string_view key) const {
+  const auto it = disk_.find({table::clock, to_bytes(key)});
+  return it == disk_.end() ? 0 : msgpack_reader{it->second}.unsigned_integer();
 }
 
 /// Takes back what was durable, as the actors do at the start of a node.

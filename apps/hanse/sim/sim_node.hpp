@@ -113,6 +113,7 @@ private:
   void later(time_ms delay, std::function<void()> action); ///< unless this life ends before; not while paused
   void restart(time_ms down_ms);
   void restore_disk();
+  message_id stored(std::string_view key) const;
   void advertise();
   void keep_links();
   void save(table where, std::vector<key_value_write> writes, std::function<void()> then = {});

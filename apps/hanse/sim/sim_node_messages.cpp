@@ -61,6 +61,8 @@ void sim_node::send(std::uint64_t number, std::size_t octets) {
 
 /// Gives the message its id; before the first lease is durable it waits.
 void sim_node::accept(posted p) {
+  if (p.message.source != engine_id() && p.message.source != node_id())
+    return world_.drop(index_, p.number, errc::not_hosted); // an answer to what was never meant for this node
   const auto id = life_->clock.next(local() * 1000);
   if (id) {
     p.message.id = *id;

@@ -16,9 +16,14 @@ using time_us = std::uint64_t;
 /// How far a lease reaches beyond the id that asked for it; a guess: one small write every 5 s at most.
 inline constexpr std::uint64_t message_lease_us = 10'000'000;
 
+/// What is left of a stored lease at the start of a life. A lease further ahead than any right clock would have put it
+/// (a peer's floor, then one lease) stems from a life whose clock was wrong: its ids were refused by everyone whose
+/// clock was right, and ids above it would be until then. It is dropped: some of those refused ids may come again.
+message_id lease_at_start(message_id durable_lease, time_us now) noexcept;
+
 /// Hands out message ids. One per node; not thread-safe; O(1), no allocation.
 ///
-///     message_clock clock{stored_lease};                        // 0 on a new node
+///     message_clock clock{lease_at_start(stored_lease, now)};   // 0 on a new node
 ///     if (auto lease = clock.lease_to_persist(now)) write(*lease), then clock.persisted(*lease);
 ///     auto id = clock.next(now);                                // empty only while the first write is under way
 class message_clock {

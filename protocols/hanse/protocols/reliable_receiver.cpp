@@ -29,6 +29,7 @@ expected<unit> reliable_receiver::restore(byte_view key, byte_view value) {
   auto* s = open(stream, record.epoch);
   if (!s) return errc::table_full;
   s->restore(record);
+  s->of_earlier_life = true;
   timers_.wake(*s, s->retain_until_ms);
   return ok();
 }

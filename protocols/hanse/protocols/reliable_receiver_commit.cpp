@@ -188,6 +188,10 @@ void reliable_receiver::tick(time_ms now, unicast_effects& out) {
       advance(*s, now, out); // the head: released, expired, or waiting anew
       drop_expired(*s, now, out);
     }
+    // A clock that was, or is, an hour ahead must not make us forget what can still be retransmitted: what was restored
+    // stays for as long as that takes by the steady clock of this life, whatever the time.
+    if (s->retain_until_ms <= now && std::exchange(s->of_earlier_life, false))
+      s->retain_until_ms = now + ttl_max_ms + clock_skew_max_ms;
     if (s->idle() && s->retain_until_ms <= now)
       forget(*s, now);
     else

@@ -18,6 +18,10 @@ std::size_t replay_window::pair_hash::operator()(const pair_key& k) const noexce
   return h(k.source) * 31 + h(k.destination); // both are well spread; not symmetric, so that a->b and b->a differ
 }
 
+message_id floor_at_start(message_id durable_mark, time_ms now) noexcept {
+  return std::min<message_id>(durable_mark, (now + clock_skew_max_ms) * us_per_ms);
+}
+
 replay_window::replay_window(message_id durable_mark) noexcept
     : floor_(durable_mark), durable_mark_(durable_mark), asked_mark_(durable_mark) {}
 

@@ -17,6 +17,10 @@ inline constexpr std::size_t replay_window_small = 32;   ///< the same, once rep
 inline constexpr std::uint64_t replay_mark_step_us =
     2'000'000; ///< how far a mark lies ahead; a guess: a write a second
 
+/// What is left of a stored mark at the start of a life: at most now + clock_skew_max_ms. A mark beyond stems from a
+/// life whose clock was wrong. All that was accepted at the right time stays below, and peers can rise above it.
+message_id floor_at_start(message_id durable_mark, time_ms now) noexcept;
+
 /// What to do with a message that is not refused.
 enum class replay_verdict : std::uint8_t {
   fresh, ///< never seen; it is recorded now, hand it on
@@ -32,7 +36,7 @@ enum class replay_verdict : std::uint8_t {
 /// Cost: one hash lookup; a known pair allocates only while its window still grows.
 class replay_window {
 public:
-  /// `durable_mark`: as last written in an earlier life, 0 on a new node.
+  /// `durable_mark`: `floor_at_start` of what was last written in an earlier life, 0 on a new node.
   explicit replay_window(message_id durable_mark = 0) noexcept;
 
   /// Judges a message whose signature is verified. Errors:

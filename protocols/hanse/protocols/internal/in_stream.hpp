@@ -56,6 +56,7 @@ struct in_stream : timed {
   bool stalled = false;                 ///< its head waits for room, not for a dependency
   std::optional<stream_key> waiting_on; ///< the stream that its head depends on
   bool began = false;                   ///< its beginning is known: seq 1, a skip, or a record
+  bool of_earlier_life = false;         ///< restored; retain_until_ms is of the clock of then
 
   in_state state(std::uint64_t seq) const noexcept;
   void set_state(std::uint64_t seq, in_state s) noexcept { slots_[seq % stream_window_max] = s; }
