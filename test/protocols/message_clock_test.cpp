@@ -102,3 +102,12 @@ TEST_CASE("message clock: through any course of clocks, raises and crashes no id
     }
   }
 }
+
+TEST_CASE("message clock: a lease of a clock that was an hour ahead is not kept, one that a right clock allows is") {
+  const auto furthest = start + clock_skew_max_ms * 1000 + message_lease_us;
+  CHECK(lease_at_start(0, start) == 0);
+  CHECK(lease_at_start(start - 5, start) == start - 5);
+  CHECK(lease_at_start(furthest, start) == furthest);
+  CHECK(lease_at_start(furthest + 1, start) == start);
+  CHECK(lease_at_start(start + 3'600'000'000, start) == start);
+}

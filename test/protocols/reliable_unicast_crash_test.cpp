@@ -175,3 +175,25 @@ TEST_CASE("reliable unicast crash: damaged records are refused") {
   other_key[5] ^= std::byte{1};
   CHECK(full.restore(other_key, value).code() == errc::table_full);
 }
+
+TEST_CASE("reliable unicast crash: a life whose clock is an hour ahead does not forget what can still come again") {
+  constexpr time_ms hour = 3'600'000;
+  script_node a, b;
+  const auto m = a.sent('a', 'b', 1, t0);
+  REQUIRE(b.deliver(m, t0).size() == 1);
+  b.handled(m, t0);
+  b.tick(t0 + 2000); // writes that it was handled
+  b.commit(t0 + 2000);
+  b.crash();
+  for (time_ms t = t0 + hour; t < t0 + hour + 10'000; t += 1000) { // ten seconds of another time
+    b.tick(t);
+    b.commit(t);
+  }
+  b.crash();
+  CHECK(b.deliver(m, t0 + 13'000).empty());
+  for (time_ms t = t0 + 14'000; t < t0 + 3 * hour; t += 60'000) {
+    b.tick(t);
+    b.commit(t);
+  }
+  CHECK(b.machine.stats().streams_in == 0); // in the end it does
+}

@@ -44,7 +44,7 @@ inline std::string describe(const unicast_control& c) {
   const auto* p = std::get_if<unicast_probe>(&c);
   std::string text = p ? "probe" : "settled";
   for (const auto& m : p ? p->marks : std::get<unicast_settled>(c).marks)
-    text += " " + letter_of(m.source) + "#" + std::to_string(m.seq);
+    text.append(" ").append(letter_of(m.source)).append("#").append(std::to_string(m.seq));
   return text;
 }
 

@@ -189,3 +189,11 @@ TEST_CASE("replay window: a known pair whose window has grown costs no allocatio
         }) == 0);
   CHECK(w.seen(a, to, start_id + 4000));
 }
+
+TEST_CASE("replay window: a mark of a clock that was ahead leaves room for what honest peers send") {
+  const auto highest = (start + clock_skew_max_ms) * 1000;
+  CHECK(floor_at_start(0, start) == 0);
+  CHECK(floor_at_start(highest, start) == highest);
+  CHECK(floor_at_start(highest + 1, start) == highest);
+  CHECK(floor_at_start(highest + 3'600'000'000, start) == highest);
+}

@@ -56,7 +56,8 @@ bool checker::delivered(std::uint64_t number, std::uint32_t from, std::uint32_t 
   }
   auto& m = messages_[number];
   if (m.delivered) violate(invariant::at_most_once, about("delivered twice", number));
-  if (m.never_again) violate(invariant::at_most_once, about("delivered after its sender was told it never will", number));
+  if (m.never_again)
+    violate(invariant::at_most_once, about("delivered after its sender was told it never will", number));
   m.delivered = true;
   if (m.reliable && !engines_[to].exempt) deliver_in_order(number, m);
   return true;
@@ -66,7 +67,8 @@ bool checker::delivered(std::uint64_t number, std::uint32_t from, std::uint32_t 
 void checker::deliver_in_order(std::uint64_t number, message_state& m) {
   auto& receiver = engines_[m.to];
   const auto known = m.process < receiver.delivered.size() ? receiver.delivered[m.process] : 0;
-  if (known >= m.number) violate(invariant::causal_order, about("delivered after something that depends on it", number));
+  if (known >= m.number)
+    violate(invariant::causal_order, about("delivered after something that depends on it", number));
   auto& life = receiver.lives[m.from];
   if (m.life < life) violate(invariant::causal_order, about("delivered after a later life of its sender", number));
   life = std::max(life, m.life);
@@ -102,7 +104,8 @@ void checker::crashed(std::uint32_t engine) {
   auto& e = engines_[engine];
   if (e.exempt) return;
   for (auto& m : messages_) // few crashes, and messages that ended long ago are cheap to skip
-    if (m.from == engine && m.reliable && m.outcomes == 0 && !m.orphaned && m.life == e.life && m.process == e.process) {
+    if (m.from == engine && m.reliable && m.outcomes == 0 && !m.orphaned && m.life == e.life &&
+        m.process == e.process) {
       m.orphaned = true;
       --waiting_;
     }
@@ -122,13 +125,14 @@ void checker::signed_version(std::uint32_t subject, bool engine, std::uint64_t v
 void checker::knows(std::uint32_t node, std::uint32_t subject, bool engine, std::uint64_t version) {
   if (engines_[subject].exempt || engines_[node].exempt) return;
   const auto life = engines_[node].life;
-  auto& known = versions_[((std::uint64_t{node} * engines_.size() + subject) * 2 + (engine ? 1 : 0)) << 12 | (life & 0xfff)];
+  auto& known =
+      versions_[((std::uint64_t{node} * engines_.size() + subject) * 2 + (engine ? 1 : 0)) << 12 | (life & 0xfff)];
   if (version < known)
     violate(invariant::adverts_monotonic, "node " + std::to_string(node) + " went back from version " +
                                               std::to_string(known) + " to " + std::to_string(version));
   if (version > signed_[2 * std::size_t{subject} + (engine ? 1 : 0)])
-    violate(invariant::adverts_monotonic, "node " + std::to_string(node) + " knows version " +
-                                              std::to_string(version) + ", which was never signed");
+    violate(invariant::adverts_monotonic,
+            "node " + std::to_string(node) + " knows version " + std::to_string(version) + ", which was never signed");
   known = std::max(known, version);
 }
 
@@ -141,7 +145,8 @@ void checker::size(std::string_view table, std::uint64_t now, std::uint64_t max)
 void checker::finish() {
   for (std::size_t i = 1; i < messages_.size(); ++i) {
     const auto& m = messages_[i];
-    if (m.reliable && m.outcomes == 0 && !m.orphaned && !engines_[m.from].exempt) violate(invariant::one_outcome, about("no outcome", i));
+    if (m.reliable && m.outcomes == 0 && !m.orphaned && !engines_[m.from].exempt)
+      violate(invariant::one_outcome, about("no outcome", i));
   }
 }
 

@@ -2,8 +2,8 @@
 // Shares no code with what it judges: it knows nothing of streams, epochs, dependencies, acks, windows or stores.
 // Sources: vector clocks (Fidge 1988, Mattern 1989).
 //
-//   causal_order          nothing is delivered after something that depends on it, nor from an earlier life of its sender
-//   at_most_once          nothing is delivered twice, nor after its sender was told that it never will be
+//   causal_order          nothing is delivered after something that depends on it, nor from an earlier life of its
+//   sender at_most_once          nothing is delivered twice, nor after its sender was told that it never will be
 //   no_acknowledged_loss  what is confirmed was handled without error; an engine's error is one that it returned
 //   one_outcome           one confirmation or failure per message, if its sender lives
 //   authentic             what is delivered was sent by that engine, to that engine, with that body
@@ -75,8 +75,8 @@ private:
     bool exempt = false;
     std::uint32_t process = 0;
     std::uint32_t life = 0;
-    vector_clock past;                                       ///< of this life
-    vector_clock delivered;                                  ///< all that its deliveries depend on, of all lives
+    vector_clock past;                                      ///< of this life
+    vector_clock delivered;                                 ///< all that its deliveries depend on, of all lives
     std::unordered_map<std::uint32_t, std::uint32_t> lives; ///< of each sender: the latest life it has heard
   };
   struct message_state {

@@ -7,10 +7,11 @@ namespace hanse::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> action_names{"send",  "loss",  "duplicate",  "replay", "reorder",    "clog",
-                                                        "block", "pause", "clock_jump", "crash",  "disk_error", "byzantine"};
+constexpr std::array<std::string_view, 12> action_names{"send",       "loss",  "duplicate",  "replay",
+                                                        "reorder",    "clog",  "block",      "pause",
+                                                        "clock_jump", "crash", "disk_error", "byzantine"};
 constexpr std::uint64_t contacts_stream = 4000; ///< of random numbers; rules have those from 1 and from 1000 on
-constexpr time_ms flap_ms = 500;          ///< a flapping partition is on, then off, for about so long; a guess
+constexpr time_ms flap_ms = 500;                ///< a flapping partition is on, then off, for about so long; a guess
 constexpr time_ms replay_late_ms = 120'000; ///< a replayed message comes again up to so much later (issue: 0–2 min)
 constexpr std::uint64_t commits_before_crash = 4; ///< a crash comes before, at or after one of the next so many commits
 
@@ -37,6 +38,7 @@ public:
       seeded_random random{stream(1000 + i)};
       add(scenario_.workload[i], random);
     }
+    std::erase_if(out_, [this](const action& a) { return a.at >= scenario_.duration_ms; });
     std::stable_sort(out_.begin(), out_.end(), [](const action& a, const action& b) { return a.at < b.at; });
     return std::move(out_);
   }
@@ -188,9 +190,9 @@ private:
   /// A seeded part of the victims, at most half of all nodes, is cut off from the rest.
   void part(const fault_rule& f, time_ms at, time_ms length, std::vector<std::uint32_t> victims,
             random_source& random) {
-    const auto count = 1 + random.below(std::max<std::uint64_t>(1, std::min<std::uint64_t>(victims.size(), nodes_ / 2)));
-    for (std::size_t i = 0; i < count; ++i)
-      std::swap(victims[i], victims[i + random.below(victims.size() - i)]);
+    const auto count =
+        1 + random.below(std::max<std::uint64_t>(1, std::min<std::uint64_t>(victims.size(), nodes_ / 2)));
+    for (std::size_t i = 0; i < count; ++i) std::swap(victims[i], victims[i + random.below(victims.size() - i)]);
     victims.resize(count);
     std::sort(victims.begin(), victims.end());
     const bool one_way = f.mode == partition_mode::asymmetric, inward = random.below(2) == 0;

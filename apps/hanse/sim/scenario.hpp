@@ -9,10 +9,10 @@
 
 namespace hanse::sim {
 
-inline constexpr std::uint32_t nodes_max = 10'000;            ///< of one simulation; a guess
-inline constexpr time_ms duration_max_ms = 24 * 3600 * 1000;  ///< virtual; a guess
-inline constexpr std::size_t rules_max = 256;                 ///< groups, links, workloads, faults, each; a guess
-inline constexpr std::size_t actions_max = 10'000'000;        ///< of one schedule; a guess
+inline constexpr std::uint32_t nodes_max = 10'000;           ///< of one simulation; a guess
+inline constexpr time_ms duration_max_ms = 24 * 3600 * 1000; ///< virtual; a guess
+inline constexpr std::size_t rules_max = 256;                ///< groups, links, workloads, faults, each; a guess
+inline constexpr std::size_t actions_max = 10'000'000;       ///< of one schedule; a guess
 
 /// A closed range of whole numbers.
 struct range {
@@ -44,12 +44,12 @@ struct link_rule {
 struct workload_rule {
   std::string from = "*";
   std::string to = "*";
-  std::uint32_t per_minute = 60;    ///< messages of each sender, at seeded times
-  std::uint32_t destinations = 0;   ///< each sender keeps to so many seeded receivers; 0: all
-  range body_octets{8, 64};         ///< 8 at least: a message carries its number
+  std::uint32_t per_minute = 60;  ///< messages of each sender, at seeded times
+  std::uint32_t destinations = 0; ///< each sender keeps to so many seeded receivers; 0: all
+  range body_octets{8, 64};       ///< 8 at least: a message carries its number
   std::uint32_t ttl_ms = 60'000;
   std::uint32_t reliable_permille = 1000; ///< the others are unreliable tells
-  std::uint32_t reply_permille = 0; ///< deliveries that make the receiver send to a seeded engine: causal chains
+  std::uint32_t reply_permille = 0;       ///< deliveries that make the receiver send to a seeded engine: causal chains
   period when;
 };
 
@@ -80,15 +80,15 @@ enum class byzantine_behaviour : std::uint8_t {
 /// One kind of fault. Rates draw seeded times over the period; `at_ms` gives exact ones instead.
 struct fault_rule {
   fault_kind what = fault_kind::loss;
-  std::string from = "*";            ///< nodes it befalls, or that send
-  std::string to = "*";              ///< nodes that receive; loss, duplicate, replay, reorder, clog
-  std::uint32_t permille = 0;        ///< of messages; loss (at most 300), duplicate, replay, reorder (at most 500)
-  std::uint32_t per_minute = 0;      ///< occurrences over all nodes; the others
-  std::vector<time_ms> at_ms;        ///< occurrences at exact times
-  range length_ms{100, 3000};        ///< of an occurrence
+  std::string from = "*";       ///< nodes it befalls, or that send
+  std::string to = "*";         ///< nodes that receive; loss, duplicate, replay, reorder, clog
+  std::uint32_t permille = 0;   ///< of messages; loss (at most 300), duplicate, replay, reorder (at most 500)
+  std::uint32_t per_minute = 0; ///< occurrences over all nodes; the others
+  std::vector<time_ms> at_ms;   ///< occurrences at exact times
+  range length_ms{100, 3000};   ///< of an occurrence
   partition_mode mode = partition_mode::symmetric;
   byzantine_behaviour behaviour = byzantine_behaviour::withhold;
-  std::uint32_t count = 1;           ///< byzantine nodes
+  std::uint32_t count = 1; ///< byzantine nodes
   period when;
 };
 
@@ -123,11 +123,11 @@ struct scenario {
   std::vector<link_rule> links;
   std::vector<workload_rule> workload;
   std::vector<fault_rule> faults;
-  std::vector<invariant> expect;    ///< empty: all
-  time_ms duration_ms = 20'000;     ///< of the phase with workload and faults
-  time_ms converge_ms = 120'000;    ///< the healed phase: by its end everything must have settled
-  std::uint32_t contacts = 0;       ///< tickets that each node has of others at the start; 0: of all
-  bool gossip = true;               ///< adverts of others are passed on; false: nodes know their contacts only
+  std::vector<invariant> expect; ///< empty: all
+  time_ms duration_ms = 20'000;  ///< of the phase with workload and faults
+  time_ms converge_ms = 120'000; ///< the healed phase: by its end everything must have settled
+  std::uint32_t contacts = 0;    ///< tickets that each node has of others at the start; 0: of all
+  bool gossip = true;            ///< adverts of others are passed on; false: nodes know their contacts only
   signing_share signatures = signing_share::some;
 
   std::uint32_t node_count() const noexcept;

@@ -34,8 +34,8 @@ pool_config pool_config_of(const identity& self) {
 
 sim_node::life_state::life_state(sim_node& n)
     : clock(lease_at_start(n.stored(lease_key), n.local() * 1000)),
-      replay(floor_at_start(n.stored(mark_key), n.local())),
-      unicast(n.random_), pool(pool_config_of(n.node_id()), n.random_), nonce(n.random_.next_u64()) {}
+      replay(floor_at_start(n.stored(mark_key), n.local())), unicast(n.random_),
+      pool(pool_config_of(n.node_id()), n.random_), nonce(n.random_.next_u64()) {}
 
 sim_node::sim_node(world& w, std::uint32_t index)
     : world_(w), index_(index), random_(stream(w.seed, index)), key_(key_pair::generate(random_)),

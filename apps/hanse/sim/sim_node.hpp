@@ -180,7 +180,7 @@ private:
   std::map<std::pair<table, bytes>, bytes> disk_;
   std::unique_ptr<life_state> life_; ///< null while it is down
   std::uint64_t lives_ = 0;
-  std::uint64_t down_ = 0; ///< counts stops: a start that was planned for an earlier one is void
+  std::uint64_t down_ = 0;                ///< counts stops: a start that was planned for an earlier one is void
   std::optional<std::uint64_t> crash_in_; ///< commits
   bool crash_applies_ = false;
   std::optional<time_ms> disk_error_down_;

@@ -238,7 +238,8 @@ void sim_node::flush_links() {
       continue;
     }
     link_effects fx;
-    while (!it->second.queue.empty() && send_group(it->second, fx)) {}
+    while (!it->second.queue.empty() && send_group(it->second, fx)) {
+    }
     it->second.machine->flush(local(), fx);
     settle(id, std::move(fx));
   }

@@ -5,8 +5,8 @@ namespace hanse::sim {
 
 namespace {
 
-constexpr std::size_t held_max = 4096;            // as held_messages_max and unresolved_posts_max in actors/
-constexpr std::uint64_t handling_max_ms = 20;     // what an engine takes for a message; arbitrary
+constexpr std::size_t held_max = 4096;        // as held_messages_max and unresolved_posts_max in actors/
+constexpr std::uint64_t handling_max_ms = 20; // what an engine takes for a message; arbitrary
 constexpr std::uint64_t engine_errors_permille = 30;
 constexpr errc engine_error_code = errc::schema_mismatch; // what simulated engines answer if they fail
 
@@ -167,7 +167,8 @@ void sim_node::to_engine(const envelope& m, std::optional<stream_ref> delivery) 
   ++world_.counters.delivered;
   world_.record(trace_kind::deliver, index_, number, from);
   const bool known = world_.judge.delivered(number, from, index_, fingerprint(m.body.view()));
-  later(random_.below(handling_max_ms), [this, number = known ? number : 0, delivery] { engine_done(number, delivery); });
+  later(random_.below(handling_max_ms),
+        [this, number = known ? number : 0, delivery] { engine_done(number, delivery); });
 }
 
 /// The engine has handled a message: it may have sent another one meanwhile, and it fails now and then.
@@ -238,8 +239,8 @@ void sim_node::ended(message_id id, const error* why) {
   world_.judge.ended(number, !why ? outcome::confirmed : final ? outcome::failed_final : outcome::failed, engine_code);
   if (!world_.messages[number].probe) return;
   if (why)
-    world_.judge.violate(invariant::converges, "message #" + std::to_string(number) + ", sent when all was well, failed: " +
-                                                   to_string(*why));
+    world_.judge.violate(invariant::converges,
+                         "message #" + std::to_string(number) + ", sent when all was well, failed: " + to_string(*why));
   else
     --world_.probes_open;
 }

@@ -7,9 +7,9 @@ namespace hanse::sim {
 
 namespace {
 
-constexpr time_ms check_every_ms = 500;   // convergence and bounds; a guess
-constexpr time_ms probes_after_ms = 2000; // healing: time for links to come up; a guess
-constexpr time_ms linger_ms = 3000;       // after convergence: nothing may come late; a guess
+constexpr time_ms check_every_ms = 500;    // convergence and bounds; a guess
+constexpr time_ms probes_after_ms = 2000;  // healing: time for links to come up; a guess
+constexpr time_ms linger_ms = 3000;        // after convergence: nothing may come late; a guess
 constexpr std::uint64_t stop_every = 4096; // steps between questions whether to go on
 
 class runner {
@@ -205,17 +205,28 @@ private:
     r.real_signatures = world_.signing.real();
     r.interrupted = interrupted_;
     const auto& c = world_.counters;
-    r.counters = {{"sent", c.sent},           {"refused", c.refused},
-                  {"delivered", c.delivered}, {"confirmed", c.confirmed},
-                  {"failed", c.failed},       {"in_doubt", c.in_doubt},
-                  {"payloads", c.payloads},   {"payloads_lost", c.payloads_lost},
-                  {"octets", c.octets},       {"payloads_repeated", c.payloads_repeated},
-                  {"starts", c.starts},       {"payloads_late", c.payloads_late},
-                  {"crashes", c.crashes},     {"commits", c.commits},
-                  {"dials", c.dials},         {"disk_errors", c.disk_errors},
-                  {"links", c.links},         {"links_lost", c.links_lost},
-                  {"misdeeds", c.misdeeds},   {"adverts_learned", c.adverts_learned},
-                  {"pauses", c.pauses},       {"clock_jumps", c.clock_jumps},
+    r.counters = {{"sent", c.sent},
+                  {"refused", c.refused},
+                  {"delivered", c.delivered},
+                  {"confirmed", c.confirmed},
+                  {"failed", c.failed},
+                  {"in_doubt", c.in_doubt},
+                  {"payloads", c.payloads},
+                  {"payloads_lost", c.payloads_lost},
+                  {"octets", c.octets},
+                  {"payloads_repeated", c.payloads_repeated},
+                  {"starts", c.starts},
+                  {"payloads_late", c.payloads_late},
+                  {"crashes", c.crashes},
+                  {"commits", c.commits},
+                  {"dials", c.dials},
+                  {"disk_errors", c.disk_errors},
+                  {"links", c.links},
+                  {"links_lost", c.links_lost},
+                  {"misdeeds", c.misdeeds},
+                  {"adverts_learned", c.adverts_learned},
+                  {"pauses", c.pauses},
+                  {"clock_jumps", c.clock_jumps},
                   {"records", world_.hash.records()}};
     for (const auto& [code, n] : c.dropped) r.counters["drop." + std::string{to_string(code)}] = n;
     return r;

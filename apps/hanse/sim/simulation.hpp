@@ -25,18 +25,18 @@ struct violation {
 
 struct run_result {
   std::optional<sim::violation> violation;
-  digest trace_hash;            ///< of every event of the run
-  std::uint64_t steps = 0;      ///< events handled
-  time_ms virtual_ms = 0;       ///< how long the run took inside
-  time_ms converged_ms = 0;     ///< from the end of the faults until everything had settled
+  digest trace_hash;        ///< of every event of the run
+  std::uint64_t steps = 0;  ///< events handled
+  time_ms virtual_ms = 0;   ///< how long the run took inside
+  time_ms converged_ms = 0; ///< from the end of the faults until everything had settled
   bool real_signatures = false;
-  bool interrupted = false;     ///< `stop` said so
+  bool interrupted = false;                      ///< `stop` said so
   std::map<std::string, std::uint64_t> counters; ///< "sent", "delivered", "confirmed", "crashes", "drop.expired", …
 };
 
 struct run_options {
-  trace_log* log = nullptr;         ///< gets every event, for people and viewers; slows down and takes memory
-  std::function<bool()> stop = {};  ///< asked now and then; true ends the run early
+  trace_log* log = nullptr;        ///< gets every event, for people and viewers; slows down and takes memory
+  std::function<bool()> stop = {}; ///< asked now and then; true ends the run early
 };
 
 /// Runs `schedule`, by default that of `plan(s, seed)`. Throws nothing; ends by itself.

@@ -14,8 +14,9 @@ namespace {
 constexpr std::size_t block_size = 64 * 1024;
 
 constexpr std::array<std::string_view, 22> kind_names{
-    "start", "crash",   "pause",   "resume", "fault", "dial", "link_up",    "link_down", "send", "transmit",  "receive",
-    "deliver", "handled", "confirm", "fail",   "drop",  "commit", "disk_error", "advert",    "heal", "converged", "violation"};
+    "start",  "crash",      "pause",   "resume",  "fault",     "dial",     "link_up", "link_down",
+    "send",   "transmit",   "receive", "deliver", "handled",   "confirm",  "fail",    "drop",
+    "commit", "disk_error", "advert",  "heal",    "converged", "violation"};
 
 template <class T>
 void put(bytes& out, T value) {
@@ -38,21 +39,25 @@ std::string name_of(std::uint64_t index, const std::vector<std::string>& names) 
   return index < names.size() ? names[index] : std::string{"-"};
 }
 
+std::string message_name(std::uint64_t number) {
+  if (number == 0) return "control";
+  std::string out{"#"};
+  return out.append(std::to_string(number));
+}
+
 /// "#17 from core1", "12 writes", "core2", whatever the two numbers of the record say.
 std::string detail(const trace_record& r, const std::vector<std::string>& names) {
   std::string out;
   if (about_a_node(r.what)) out = name_of(r.x, names);
   if (about_a_message(r.what)) {
-    out = r.x == 0 ? "control" : "#" + std::to_string(r.x);
+    out = message_name(r.x);
     if (r.what == trace_kind::handled || r.what == trace_kind::fail) {
       if (r.y != 0) out += std::string{" "} + std::string{to_string(static_cast<errc>(r.y))};
     } else if (r.what != trace_kind::confirm) {
       out += (r.what <= trace_kind::transmit ? " to " : " from ") + name_of(r.y, names);
     }
   }
-  if (r.what == trace_kind::drop)
-    out = (r.x == 0 ? std::string{"control"} : "#" + std::to_string(r.x)) + " " +
-          std::string{to_string(static_cast<errc>(r.y))};
+  if (r.what == trace_kind::drop) out = message_name(r.x) + " " + std::string{to_string(static_cast<errc>(r.y))};
   if (r.what == trace_kind::commit || r.what == trace_kind::disk_error) out = std::to_string(r.x) + " writes";
   if (r.what == trace_kind::advert) out = name_of(r.y, names) + " version " + std::to_string(r.x);
   if (!r.text.empty()) out += (out.empty() ? "" : ": ") + r.text;
@@ -103,8 +108,8 @@ void trace_log::write_chrome(std::ostream& out, const std::vector<std::string>& 
   for (const auto& r : records_) {
     const auto node = r.node == any_node ? names.size() : r.node;
     const auto us = r.at * 1000;
-    out << separator << R"({"ph":"X","dur":200,"pid":)" << node << R"(,"tid":0,"ts":)" << us << ",\"name\":"
-        << quoted(to_string(r.what)) << ",\"args\":{\"what\":" << quoted(detail(r, names)) << "}}";
+    out << separator << R"({"ph":"X","dur":200,"pid":)" << node << R"(,"tid":0,"ts":)" << us
+        << ",\"name\":" << quoted(to_string(r.what)) << ",\"args\":{\"what\":" << quoted(detail(r, names)) << "}}";
     separator = ",\n";
     const bool begins = r.what == trace_kind::transmit, ends = r.what == trace_kind::deliver;
     if (r.x == 0 || !(begins || ends)) continue;

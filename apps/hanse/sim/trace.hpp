@@ -10,12 +10,28 @@
 namespace hanse::sim {
 
 enum class trace_kind : std::uint8_t {
-  start, crash, pause, resume, fault,                       // of a node
-  dial, link_up, link_down,                                 // x: the other node
-  send, transmit, receive, deliver, handled, confirm, fail, // x: message number (0: control), y: the other node or code
-  drop,                                                     // x: message number, y: errc
-  commit, disk_error, advert,                               // x: writes, or the advert's version
-  heal, converged, violation,                               // of the whole run; node is any_node
+  start,
+  crash,
+  pause,
+  resume,
+  fault, // of a node
+  dial,
+  link_up,
+  link_down, // x: the other node
+  send,
+  transmit,
+  receive,
+  deliver,
+  handled,
+  confirm,
+  fail, // x: message number (0: control), y: the other node or code
+  drop, // x: message number, y: errc
+  commit,
+  disk_error,
+  advert, // x: writes, or the advert's version
+  heal,
+  converged,
+  violation, // of the whole run; node is any_node
 };
 
 std::string_view to_string(trace_kind k) noexcept;

@@ -28,8 +28,8 @@ bool is_real(const scenario& s, std::uint64_t seed) {
 
 world::world(const scenario& s, std::uint64_t seed_of_run, trace_log* log_of_run)
     : what(s), seed(seed_of_run), net(stream(seed, network_stream), usual_path(s)),
-      signing(is_real(s, seed), stream(seed, signing_stream)), chaos(stream(seed, chaos_stream)),
-      judge(s.node_count()), log(log_of_run) {
+      signing(is_real(s, seed), stream(seed, signing_stream)), chaos(stream(seed, chaos_stream)), judge(s.node_count()),
+      log(log_of_run) {
   judge.expect(s.expect);
 }
 
@@ -80,7 +80,8 @@ void message_chaos::delays(std::uint32_t from, std::uint32_t to, time_ms now, st
 }
 
 std::string network_host(std::uint32_t index) {
-  return "n" + std::to_string(index);
+  std::string out{"n"};
+  return out += std::to_string(index);
 }
 
 } // namespace hanse::sim
