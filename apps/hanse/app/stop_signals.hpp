@@ -5,6 +5,7 @@
 #include "hanse/app/line_channel.hpp"
 
 #include <csignal>
+#include <thread>
 
 namespace hanse::app {
 
@@ -26,6 +27,26 @@ private:
   sigset_t set_;
   sigset_t before_;
   unique_fd fd_;
+};
+
+/// Sets `abort` at the first signal, from a thread of its own, for as long as it lives.
+class interrupt_watch {
+public:
+  /// Both outlive it.
+  interrupt_watch(stop_signals& signals, stop_event& abort)
+      : thread_([this, &signals, &abort] {
+          if (signals.wait(done_) != 0) abort.set();
+        }) {}
+  ~interrupt_watch() {
+    done_.set();
+    thread_.join();
+  }
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+
+private:
+  stop_event done_;
+  std::thread thread_;
 };
 
 } // namespace hanse::app

@@ -326,12 +326,11 @@ void sim_node::send_adverts(link_id id, const std::vector<bytes>& wires) {
 }
 
 std::vector<bytes> sim_node::worth_telling() const {
+  if (!world_.what.gossip || behaviour_ == byzantine_behaviour::withhold)
+    return {life_->adverts.node(node_id())->wire, life_->adverts.engine(engine_id())->wire};
   std::vector<bytes> own, others;
   const auto sort_in = [&](advert_origin origin, const bytes& wire) {
-    if (origin == advert_origin::own)
-      own.push_back(wire);
-    else if (world_.what.gossip && behaviour_ != byzantine_behaviour::withhold)
-      others.push_back(wire);
+    (origin == advert_origin::own ? own : others).push_back(wire);
   };
   for (const auto& n : life_->adverts.nodes(local()))
     if (n.advert) sort_in(n.origin, n.advert->wire);

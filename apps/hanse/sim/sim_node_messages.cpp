@@ -28,6 +28,11 @@ std::uint64_t number_in(byte_view body) {
   return out;
 }
 
+/// 0 for what streams say to each other.
+std::uint64_t message_number(const envelope& m) {
+  return m.protocol.name == unicast_protocol().name ? 0 : number_in(m.body.view());
+}
+
 /// FNV-1a: the judge's own way to tell bodies apart.
 std::uint64_t fingerprint(byte_view body) {
   std::uint64_t h = 14695981039346656037U;
@@ -93,7 +98,7 @@ void sim_node::resolve(envelope e) {
   if (e.destination == engine_id()) return dispatch(std::move(e), {});
   route_request request{e.destination, e.routing, e.transport, e.id, local()};
   const auto decided = routes_.decide(request, *this);
-  if (!decided) return world_.drop(index_, number_in(e.body.view()), decided.error().code);
+  if (!decided) return world_.drop(index_, message_number(e), decided.error().code);
   hand_to_link(decided->next_hop, std::move(e));
 }
 
@@ -118,7 +123,7 @@ void sim_node::bounce(std::vector<outbound> unsent, const error& why) {
     if (why.code == errc::link_closed && local() < out.message.expires_ms())
       resolve(std::move(out.message));
     else if (!out.message.stream)
-      world_.drop(index_, number_in(out.message.body.view()), why.code);
+      world_.drop(index_, message_number(out.message), why.code);
   }
 }
 
@@ -126,16 +131,15 @@ void sim_node::bounce(std::vector<outbound> unsent, const error& why) {
 
 /// The checks in the router's order: host, time, then stream or replay.
 void sim_node::receive(const identity& peer, envelope m) {
-  const bool control = m.protocol.name == unicast_protocol().name;
-  world_.record(trace_kind::receive, index_, control ? 0 : number_in(m.body.view()), world_.owner(m.source));
+  world_.record(trace_kind::receive, index_, message_number(m), world_.owner(m.source));
   if (m.source != peer && life_->adverts.node_of(m.source) != peer)
-    return world_.drop(index_, control ? 0 : number_in(m.body.view()), errc::not_hosted);
+    return world_.drop(index_, message_number(m), errc::not_hosted);
   screen(std::move(m));
 }
 
 void sim_node::screen(envelope m) {
   const auto now = local();
-  const auto number = m.protocol.name == unicast_protocol().name ? 0 : number_in(m.body.view());
+  const auto number = message_number(m);
   if (const auto timely = check_time(m, now); !timely) return world_.drop(index_, number, timely.error().code);
   if (m.stream) {
     if (m.destination != engine_id()) return world_.drop(index_, number, errc::engine_down);

@@ -21,23 +21,6 @@ struct run_options {
   bool keep = false;
 };
 
-/// Sets `abort` at the first signal.
-class interrupt_watch {
-public:
-  interrupt_watch(stop_signals& signals, stop_event& abort)
-      : thread_([this, &signals, &abort] {
-          if (signals.wait(done_) != 0) abort.set();
-        }) {}
-  ~interrupt_watch() {
-    done_.set();
-    thread_.join();
-  }
-
-private:
-  stop_event done_;
-  std::thread thread_;
-};
-
 expected<fs::path> make_directory() {
   std::error_code ec;
   auto base = fs::temp_directory_path(ec);
