@@ -199,8 +199,11 @@ private:
     std::vector<std::pair<time_ms, time_ms>> spans{{at, at + length}};
     if (f.mode == partition_mode::flapping) {
       spans.clear();
-      for (auto t = at; t < at + length; t += 2 * flap_ms)
-        spans.emplace_back(t + random.below(flap_ms / 2), t + flap_ms + random.below(flap_ms / 2));
+      for (auto t = at; t < at + length; t += 2 * flap_ms) {
+        const auto begin =
+            t + random.below(flap_ms / 2); // one draw a statement: compilers order arguments as they like
+        spans.emplace_back(begin, t + flap_ms + random.below(flap_ms / 2));
+      }
     }
     for (const auto& [begin, end] : spans)
       for (const auto victim : victims)

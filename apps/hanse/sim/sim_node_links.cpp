@@ -8,8 +8,7 @@ namespace hanse::sim {
 
 namespace {
 
-constexpr std::size_t link_budget = 8 * 1024 * 1024; // as link_queue_octets_max in actors/: a link bounds its queue
-constexpr std::size_t shared_adverts_max = 1024;     // as in actors/
+constexpr std::size_t shared_adverts_max = 1024; // as in actors/
 
 } // namespace
 
