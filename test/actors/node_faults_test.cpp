@@ -1,6 +1,7 @@
 // What goes wrong between nodes: engines and nodes that go away, moves, forgeries, wrong peers.
 #include "two_nodes.hpp"
 
+#include "hanse/actors/database.hpp"
 #include "hanse/actors/errors.hpp"
 
 using namespace hanse;
@@ -132,4 +133,44 @@ TEST_CASE("simultaneous dials end in one link that works both ways") {
     CHECK(f.eventually([&] { return a->services().counters.links->value() == 1; }));
     CHECK(f.eventually([&] { return b->services().counters.links->value() == 1; }));
   }
+}
+
+TEST_CASE("a node whose clock was set back does not go back to older versions of its adverts") {
+  std::string directory = "/tmp/hanse-test-XXXXXX";
+  REQUIRE(mkdtemp(directory.data()));
+  node_options o;
+  seeded_random random{11};
+  o.key = key_pair::generate(random);
+  o.data_dir = directory;
+  const auto engine_key = key_pair::generate(random);
+  const std::uint64_t future = 5'000'000'000'000; // what a clock that is far ahead would have made of it
+  {
+    auto db = database::open(o.data_dir / "node.db");
+    REQUIRE(db);
+    advert_store earlier;
+    advert_effects effects;
+    REQUIRE(earlier.put(sign(node_advert{o.key->identity(), future, {{"mem://a", 1}}, {}, ""}, *o.key),
+                        advert_origin::own, effects));
+    REQUIRE(earlier.put(sign(engine_advert{engine_key.identity(), o.key->identity(), future, {}, ""}, engine_key),
+                        advert_origin::own, effects));
+    std::vector<record> records;
+    for (auto& e : effects)
+      if (auto* write = std::get_if<advert_persist>(&e))
+        records.push_back({std::string{advert_table}, write->write.key, *write->write.value});
+    REQUIRE(records.size() == 2);
+    REQUIRE(db->write(records));
+  }
+  {
+    node_fixture f;
+    auto a = f.start("mem://a", o);
+    CHECK(a->advert().version == future + 1);
+    engine_options e;
+    e.key = engine_key;
+    REQUIRE(a->spawn_engine<calculator_actor, calculator_engine>(e));
+    auto engines = a->engines();
+    REQUIRE(engines);
+    REQUIRE(engines->size() == 1);
+    CHECK(engines->front().version == future + 1);
+  }
+  std::filesystem::remove_all(directory);
 }

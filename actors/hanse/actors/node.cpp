@@ -38,13 +38,21 @@ message_id stored_id(const std::vector<record>& records, std::string_view key) {
   return 0;
 }
 
-/// Adverts that outlive the process must not be advertised again by a lower version.
-std::uint64_t next_version(const std::vector<record>& adverts, const identity& self, time_ms now) {
-  std::uint64_t last = 0;
-  for (auto& r : adverts)
-    if (auto known = decode_node_advert(r.value); known && known->value.node == self)
-      last = std::max(last, known->value.version);
-  return std::max<std::uint64_t>(now, last + 1);
+/// The latest versions of this node's own adverts in earlier lives: none of them may be advertised again by a lower
+/// one, even if the clock was set back meanwhile.
+struct own_versions {
+  std::uint64_t node = 0;
+  std::map<identity, std::uint64_t> engines;
+};
+
+own_versions versions_in(const std::vector<record>& adverts, const identity& self) {
+  advert_store known;
+  for (auto& r : adverts) (void)known.restore(r.key, r.value); // identity_store_engine says what cannot be restored
+  own_versions result;
+  if (auto* mine = known.node(self)) result.node = mine->value.version;
+  for (auto& e : known.engines())
+    if (e.advert->value.node == self) result.engines[e.advert->value.engine] = e.advert->value.version;
+  return result;
 }
 
 } // namespace
@@ -87,10 +95,13 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   HANSE_TRY(auto adverts, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{advert_table}));
   HANSE_TRY(auto clock, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{"clock"}));
   const auto now_ms = core->services->now_ms();
+  auto earlier = versions_in(adverts, self);
   router_state state{lease_at_start(stored_id(clock, "lease"), core->services->now_us()),
-                     floor_at_start(stored_id(clock, "mark"), now_ms), {}};
+                     floor_at_start(stored_id(clock, "mark"), now_ms),
+                     {},
+                     std::move(earlier.engines)};
   HANSE_TRY(state.streams, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{unicast_table}));
-  auto version = next_version(adverts, self, now_ms);
+  auto version = std::max<std::uint64_t>(now_ms, earlier.node + 1);
 
   HANSE_TRY(auto tls, tls_context::make(*core->key));
   transport_options t;

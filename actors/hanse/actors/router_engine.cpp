@@ -33,7 +33,7 @@ router_engine::router_engine(pointer self, services_ptr services, key_pair key, 
                              transport_actor transport, store_actor store, router_state state)
     : self_(self), services_(std::move(services)), key_(std::move(key)), identities_(std::move(identities)),
       transport_(std::move(transport)), store_(std::move(store)), clock_(state.lease), replay_(state.mark),
-      unicast_(random_) {
+      unicast_(random_), engine_versions_(std::move(state.engine_versions)) {
   compat::ignore_stray_errors(self_);
   for (auto& r : state.streams)
     if (auto done = unicast_.restore(r.key, r.value); !done)
@@ -264,7 +264,10 @@ void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
   engine_advert advert;
   advert.engine = id;
   advert.node = services_->self;
-  advert.version = std::max<std::uint64_t>(e.advert_version + 1, services_->now_ms());
+  auto stored = engine_versions_.find(id);
+  auto last = std::max(e.advert_version, stored == engine_versions_.end() ? 0 : stored->second);
+  advert.version = std::max<std::uint64_t>(last + 1, services_->now_ms());
+  if (stored != engine_versions_.end()) stored->second = advert.version;
   advert.protocols = e.protocols;
   advert.name = e.name;
   auto signed_one = sign(advert, *e.key);

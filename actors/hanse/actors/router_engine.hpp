@@ -35,6 +35,7 @@ struct router_state {
   message_id lease = 0;
   message_id mark = 0;
   std::vector<record> streams; ///< of unicast_table
+  std::map<identity, std::uint64_t> engine_versions; ///< of the adverts that engines here had in earlier lives
 };
 
 class router_engine {
@@ -146,6 +147,7 @@ private:
   message_clock clock_;
   replay_window replay_;
   reliable_unicast unicast_;
+  std::map<identity, std::uint64_t> engine_versions_; ///< see router_state
   std::deque<post> without_id_;
   std::vector<inbound> without_mark_;
   std::size_t unresolved_ = 0, held_ = 0;

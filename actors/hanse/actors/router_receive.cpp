@@ -83,6 +83,8 @@ void router_engine::screen(inbound in) {
 void router_engine::dispatch(inbound in) {
   auto& m = in.message;
   if (m.protocol.name == unicast_protocol().name) {
+    if (m.destination != services_->self && !engines_.contains(m.destination)) // not its place
+      return services_->counters.drop(errc::wrong_recipient);
     unicast_effects effects;
     auto done = unicast_.receive_control(m.source, m.destination, m.body.view(), services_->now_ms(), effects);
     perform(std::move(effects));
