@@ -34,7 +34,7 @@ const protocol_id& monitor_protocol(); ///< "hanse.monitor/1.0": watch and down
 struct router_state {
   message_id lease = 0;
   message_id mark = 0;
-  std::vector<record> streams; ///< of unicast_table
+  std::vector<record> streams;                       ///< of unicast_table
   std::map<identity, std::uint64_t> engine_versions; ///< of the adverts that engines here had in earlier lives
 };
 
