@@ -96,7 +96,9 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   HANSE_TRY(auto clock, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{"clock"}));
   const auto now_ms = core->services->now_ms();
   auto earlier = versions_in(adverts, self);
-  router_state state{lease_at_start(stored_id(clock, "lease"), core->services->now_us()),
+  router_state state{stored_id(clock, "lease"),
+                     stored_id(clock, "mark"),
+                     lease_at_start(stored_id(clock, "lease"), core->services->now_us()),
                      floor_at_start(stored_id(clock, "mark"), now_ms),
                      {},
                      std::move(earlier.engines)};

@@ -33,7 +33,8 @@ router_engine::router_engine(pointer self, services_ptr services, key_pair key, 
                              transport_actor transport, store_actor store, router_state state)
     : self_(self), services_(std::move(services)), key_(std::move(key)), identities_(std::move(identities)),
       transport_(std::move(transport)), store_(std::move(store)), clock_(state.lease), replay_(state.mark),
-      unicast_(random_), engine_versions_(std::move(state.engine_versions)) {
+      unicast_(random_), stored_lease_(state.stored_lease), stored_mark_(state.stored_mark),
+      engine_versions_(std::move(state.engine_versions)) {
   compat::ignore_stray_errors(self_);
   for (auto& r : state.streams)
     if (auto done = unicast_.restore(r.key, r.value); !done)
@@ -166,7 +167,8 @@ void router_engine::save(std::vector<record> records, std::function<void()> then
 
 void router_engine::persist_ids() {
   if (auto lease = clock_.lease_to_persist(services_->now_us())) {
-    save({clock_record("lease", *lease)}, [this, lease] {
+    stored_lease_ = std::max(stored_lease_, *lease);
+    save({clock_record("lease", stored_lease_)}, [this, lease] {
       clock_.persisted(*lease);
       auto waiting = std::move(without_id_);
       without_id_.clear();
@@ -174,7 +176,8 @@ void router_engine::persist_ids() {
     });
   }
   if (auto mark = replay_.mark_to_persist(services_->now_ms())) {
-    save({clock_record("mark", *mark)}, [this, mark] {
+    stored_mark_ = std::max(stored_mark_, *mark);
+    save({clock_record("mark", stored_mark_)}, [this, mark] {
       replay_.persisted(*mark);
       auto waiting = std::move(without_mark_);
       without_mark_.clear();

@@ -32,8 +32,10 @@ const protocol_id& monitor_protocol(); ///< "hanse.monitor/1.0": watch and down
 
 /// What was durable when the node stopped.
 struct router_state {
-  message_id lease = 0;
-  message_id mark = 0;
+  message_id stored_lease = 0; ///< the highest that was ever written; likewise the mark
+  message_id stored_mark = 0;
+  message_id lease = 0;                              ///< what counts of it: lease_at_start
+  message_id mark = 0;                               ///< floor_at_start; what peers are told
   std::vector<record> streams;                       ///< of unicast_table
   std::map<identity, std::uint64_t> engine_versions; ///< of the adverts that engines here had in earlier lives
 };
@@ -147,6 +149,7 @@ private:
   message_clock clock_;
   replay_window replay_;
   reliable_unicast unicast_;
+  message_id stored_lease_, stored_mark_;             ///< never written lower
   std::map<identity, std::uint64_t> engine_versions_; ///< see router_state
   std::deque<post> without_id_;
   std::vector<inbound> without_mark_;

@@ -297,12 +297,12 @@ void sim_node::end_commit() {
 void sim_node::persist_ids() {
   auto& l = *life_;
   if (const auto lease = l.clock.lease_to_persist(local() * 1000))
-    save(table::clock, {{to_bytes(lease_key), number_record(*lease)}}, [this, lease] {
+    save(table::clock, {{to_bytes(lease_key), number_record(std::max(*lease, stored(lease_key)))}}, [this, lease] {
       life_->clock.persisted(*lease);
       for (auto& p : std::exchange(life_->without_id, {})) accept(std::move(p));
     });
   if (const auto mark = l.replay.mark_to_persist(local()))
-    save(table::clock, {{to_bytes(mark_key), number_record(*mark)}}, [this, mark] {
+    save(table::clock, {{to_bytes(mark_key), number_record(std::max(*mark, stored(mark_key)))}}, [this, mark] {
       life_->replay.persisted(*mark);
       for (auto& m : std::exchange(life_->without_mark, {})) screen(std::move(m));
     });

@@ -9,7 +9,7 @@ namespace hanse {
 
 message_id lease_at_start(message_id durable_lease, time_us now) noexcept {
   const auto furthest = now + clock_skew_max_ms * 1000 + message_lease_us;
-  return durable_lease <= furthest ? durable_lease : now;
+  return durable_lease <= furthest ? durable_lease : now + clock_skew_max_ms * 1000 / 2;
 }
 
 message_clock::message_clock(message_id durable_lease) noexcept

@@ -16,9 +16,11 @@ using time_us = std::uint64_t;
 /// How far a lease reaches beyond the id that asked for it; a guess: one small write every 5 s at most.
 inline constexpr std::uint64_t message_lease_us = 10'000'000;
 
-/// What is left of a stored lease at the start of a life. A lease further ahead than any right clock would have put it
-/// (a peer's floor, then one lease) stems from a life whose clock was wrong: its ids were refused by everyone whose
-/// clock was right, and ids above it would be until then. It is dropped: some of those refused ids may come again.
+/// What counts of the highest lease ever stored, at the start of a life. A lease further ahead than any right clock
+/// would have put it (a peer's floor, then one lease) stems from a life whose clock was wrong: ids above it would be
+/// refused by everyone whose clock is right. Then it is now + clock_skew_max_ms / 2: above all that was sent at the
+/// right time, and acceptable to peers. The store must keep the highest lease: a clock that is behind for one life must
+/// not lower it.
 message_id lease_at_start(message_id durable_lease, time_us now) noexcept;
 
 /// Hands out message ids. One per node; not thread-safe; O(1), no allocation.

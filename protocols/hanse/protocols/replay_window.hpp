@@ -17,8 +17,9 @@ inline constexpr std::size_t replay_window_small = 32;   ///< the same, once rep
 inline constexpr std::uint64_t replay_mark_step_us =
     2'000'000; ///< how far a mark lies ahead; a guess: a write a second
 
-/// What is left of a stored mark at the start of a life: at most now + clock_skew_max_ms. A mark beyond stems from a
-/// life whose clock was wrong. All that was accepted at the right time stays below, and peers can rise above it.
+/// What counts of the highest mark ever stored, at the start of a life: at most now + clock_skew_max_ms. A mark beyond
+/// stems from a life whose clock was wrong. All that was accepted at the right time stays below, and peers can rise
+/// above it. The store must keep the highest mark: a clock that is behind for one life must not lower it.
 message_id floor_at_start(message_id durable_mark, time_ms now) noexcept;
 
 /// What to do with a message that is not refused.
