@@ -1,5 +1,5 @@
 # The layers in the order they may depend on each other, and how a layer or a test is declared.
-set(HANSE_LAYERS crypto protocols transport actors apps) # domains comes between transport and actors with its issue
+set(HANSE_LAYERS crypto protocols transport domains actors apps)
 
 add_library(hanse_build_options INTERFACE)
 target_compile_features(hanse_build_options INTERFACE cxx_std_20)
