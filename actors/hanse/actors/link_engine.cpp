@@ -27,7 +27,7 @@ std::unique_ptr<secure_session> make_session(link_role role, const tls_context& 
 link_engine::link_engine(pointer self, services_ptr services, link_role role, std::shared_ptr<const tls_context> tls,
                          link_config config, link_wire wire, link_peers peers)
     : self_(self), services_(std::move(services)), wire_(std::move(wire)), peers_(std::move(peers)),
-      link_(role, make_session(role, *tls, config), config, random_) {
+      link_(role, make_session(role, *tls, config), config, services_->random()) {
   compat::ignore_stray_errors(self_);
 }
 
@@ -157,7 +157,7 @@ bool link_engine::send_group(link_effects& effects) {
     messages.push_back(rest.first(size));
     rest = rest.subspan(size);
   }
-  auto payload = seal(*queue_.front().signer, messages, random_);
+  auto payload = seal(*queue_.front().signer, messages, services_->random());
   if (auto sent = link_.send_data(payload, effects); !sent) {
     services_->counters.drop(sent.code());
     return false;

@@ -62,7 +62,6 @@ private:
   services_ptr services_;
   link_wire wire_;
   link_peers peers_;
-  system_random random_;
   hanse::link link_;
   identity peer_;
 

@@ -16,11 +16,12 @@ constexpr auto answer_timeout = std::chrono::seconds{30}; ///< of our own actors
 
 /// Asks an actor of the node from outside of any actor and waits.
 template <class Result, class Handle, class... Ts>
-expected<Result> ask(caf::actor_system& system, const Handle& handle, Ts&&... xs) {
-  caf::scoped_actor self{system};
+expected<Result> ask(const node_core& core, const Handle& handle, Ts&&... xs) {
+  caf::scoped_actor self{core.system};
   expected<Result> result = errc::internal;
   auto on_error = [&result](const caf::error& why) { result = to_hanse(why); };
   auto response = compat::request(self.ptr(), handle, answer_timeout, std::forward<Ts>(xs)...);
+  core.services->run_actors();
   if constexpr (std::is_same_v<Result, unit>)
     std::move(response).receive([&result] { result = unit{}; }, on_error);
   else
@@ -78,12 +79,13 @@ void node_core::set_local(const identity& engine, const caf::strong_actor_ptr& h
 }
 
 expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_options options) {
-  system_random random;
   auto core = std::make_shared<node_core>(system);
-  core->key = options.key ? *options.key : key_pair::generate(random);
+  if (!options.environment.random) options.environment.random = std::make_shared<system_random>();
+  core->key = options.key ? *options.key : key_pair::generate(*options.environment.random);
   auto self = core->key->identity();
   if (!options.sink) options.sink = make_logfmt_sink(stderr);
-  core->services = std::make_shared<node_services>(system, self, options.log, std::move(options.sink));
+  core->services = std::make_shared<node_services>(system, self, options.log, std::move(options.sink),
+                                                   std::move(options.environment));
   core->services->on_fatal = std::move(options.on_fatal);
 
   std::shared_ptr<database> db;
@@ -91,9 +93,11 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
     HANSE_TRY(auto opened, database::open(options.data_dir / "node.db"));
     db = std::make_shared<database>(std::move(opened));
   }
-  core->store = system.spawn<store_actor::stateful_impl<store_engine>, caf::detached>(db, core->services);
-  HANSE_TRY(auto adverts, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{advert_table}));
-  HANSE_TRY(auto clock, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{"clock"}));
+  using store_impl = store_actor::stateful_impl<store_engine>;
+  core->store = db ? store_actor{system.spawn<store_impl, caf::detached>(db, core->services)}
+                   : store_actor{system.spawn<store_impl>(db, core->services)}; // nothing to wait for
+  HANSE_TRY(auto adverts, ask<std::vector<record>>(*core, core->store, load_atom_v, std::string{advert_table}));
+  HANSE_TRY(auto clock, ask<std::vector<record>>(*core, core->store, load_atom_v, std::string{"clock"}));
   const auto now_ms = core->services->now_ms();
   auto earlier = versions_in(adverts, self);
   router_state state{stored_id(clock, "lease"),
@@ -102,7 +106,7 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
                      floor_at_start(stored_id(clock, "mark"), now_ms),
                      {},
                      std::move(earlier.engines)};
-  HANSE_TRY(state.streams, ask<std::vector<record>>(system, core->store, load_atom_v, std::string{unicast_table}));
+  HANSE_TRY(state.streams, ask<std::vector<record>>(*core, core->store, load_atom_v, std::string{unicast_table}));
   auto version = std::max<std::uint64_t>(now_ms, earlier.node + 1);
 
   HANSE_TRY(auto tls, tls_context::make(*core->key));
@@ -155,7 +159,7 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
                                            " listens on all addresses, which nobody can dial; say in \"advertise\" "
                                            "which address others use"};
     }
-    HANSE_TRY(auto actual, ask<std::string>(system, core->transport, listen_atom_v, address));
+    HANSE_TRY(auto actual, ask<std::string>(*core, core->transport, listen_atom_v, address));
     advert.addresses.push_back({std::move(actual), 1});
   }
   if (!options.advertise.empty()) {
@@ -164,7 +168,7 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   }
   if (auto fine = check(advert); !fine) return error{errc::bad_config, "the node's advert: " + to_string(fine.error())};
   core->advert = sign(advert, *core->key);
-  HANSE_CHECK(ask<unit>(system, core->identities, register_atom_v, std::vector<bytes>{core->advert.wire}));
+  HANSE_CHECK(ask<unit>(*core, core->identities, register_atom_v, std::vector<bytes>{core->advert.wire}));
   // Links to nodes that the operator has added in an earlier life are kept, too.
   HANSE_TRY(auto known, result->peers());
   for (auto& p : known)
@@ -179,8 +183,9 @@ node::~node() {
 void node::stop() {
   if (std::exchange(stopped_, true)) return;
   caf::scoped_actor self{core_->system};
-  auto end = [&self](auto& handle) {
+  auto end = [this, &self](auto& handle) {
     compat::send(self.ptr(), handle, stop_atom_v);
+    core_->services->run_actors();
     self->wait_for(handle);
   };
   end(core_->router);
@@ -193,8 +198,7 @@ void node::stop() {
 expected<node_advert> node::add(std::string_view ticket) {
   HANSE_TRY(auto advert, parse_ticket(ticket));
   if (advert.value.node == id()) return error{errc::bad_value, "this is the node's own ticket"};
-  HANSE_CHECK(
-      ask<std::uint64_t>(system(), core_->identities, learn_atom_v, identity{}, std::vector<bytes>{advert.wire}));
+  HANSE_CHECK(ask<std::uint64_t>(*core_, core_->identities, learn_atom_v, identity{}, std::vector<bytes>{advert.wire}));
   compat::anon_send(core_->transport, dial_atom_v, advert.value.node, true);
   return std::move(advert.value);
 }
@@ -208,14 +212,14 @@ expected<unit> node::register_engine(engine_options options, caf::strong_actor_p
   engine_entry e{
       id,     options.name,          options.type, *options.key, std::move(options.protocols), std::move(gateway),
       engine, options.advert_version};
-  auto done = ask<unit>(system(), core_->router, register_atom_v, std::move(e));
+  auto done = ask<unit>(*core_, core_->router, register_atom_v, std::move(e));
   if (done) core_->set_local(id, engine);
   return done;
 }
 
 expected<engine_entry> node::release(const identity& engine, bool moves) {
   auto reason = moves ? error{} : error{errc::engine_down, "stopped"};
-  auto entry = ask<engine_entry>(system(), core_->router, remove_atom_v, engine, reason);
+  auto entry = ask<engine_entry>(*core_, core_->router, remove_atom_v, engine, reason);
   if (entry) core_->set_local(engine, nullptr);
   return entry;
 }
@@ -240,25 +244,25 @@ std::future<answer> node::send(post p) {
 }
 
 expected<std::vector<peer_info>> node::peers() {
-  return ask<std::vector<peer_info>>(system(), core_->identities, list_atom_v);
+  return ask<std::vector<peer_info>>(*core_, core_->identities, list_atom_v);
 }
 
 expected<std::vector<engine_info>> node::engines() {
-  return ask<std::vector<engine_info>>(system(), core_->identities, list_atom_v, id());
+  return ask<std::vector<engine_info>>(*core_, core_->identities, list_atom_v, id());
 }
 
 expected<std::vector<engine_entry>> node::local_engines() {
-  return ask<std::vector<engine_entry>>(system(), core_->router, list_atom_v);
+  return ask<std::vector<engine_entry>>(*core_, core_->router, list_atom_v);
 }
 
 expected<route_explanation> node::why(const identity& destination, const routing_preferences& routing,
                                       const transport_preferences& transport) {
-  return ask<route_explanation>(system(), core_->identities, explain_atom_v,
+  return ask<route_explanation>(*core_, core_->identities, explain_atom_v,
                                 route_request{destination, routing, transport, 0, 0});
 }
 
 expected<unit> node::set_trust(const identity& id, std::uint8_t trust) {
-  return ask<unit>(system(), core_->identities, trust_atom_v, id, trust);
+  return ask<unit>(*core_, core_->identities, trust_atom_v, id, trust);
 }
 
 void node::inject(const identity& target, const std::string& kind, std::uint32_t count, const identity& claim) {

@@ -46,6 +46,7 @@ struct node_options {
   link_config link = {};
   log_level log = log_level::warning;
   log_sink sink = {};                              ///< empty: logfmt to standard error
+  node_environment environment = {};               ///< for tests
   std::function<void(const error&)> on_fatal = {}; ///< the store failed: stop the node; called from any thread
 };
 
@@ -201,11 +202,8 @@ private:
   explicit node(std::shared_ptr<node_core> core) : core_(std::move(core)) {}
 
   template <class Interface>
-  static void fill(engine_options& options) {
-    if (!options.key) {
-      system_random random;
-      options.key = key_pair::generate(random);
-    }
+  void fill(engine_options& options) const {
+    if (!options.key) options.key = key_pair::generate(core_->services->random());
     if constexpr (requires { protocol_of<Interface>::value; })
       if (options.protocols.empty())
         if (auto p = parse_protocol_id(protocol_of<Interface>::value)) options.protocols.push_back(*p);

@@ -33,7 +33,7 @@ router_engine::router_engine(pointer self, services_ptr services, key_pair key, 
                              transport_actor transport, store_actor store, router_state state)
     : self_(self), services_(std::move(services)), key_(std::move(key)), identities_(std::move(identities)),
       transport_(std::move(transport)), store_(std::move(store)), clock_(state.lease), replay_(state.mark),
-      unicast_(random_), stored_lease_(state.stored_lease), stored_mark_(state.stored_mark),
+      unicast_(services_->random()), stored_lease_(state.stored_lease), stored_mark_(state.stored_mark),
       engine_versions_(std::move(state.engine_versions)) {
   compat::ignore_stray_errors(self_);
   for (auto& r : state.streams)

@@ -138,7 +138,6 @@ private:
   identity_store_actor identities_;
   transport_actor transport_;
   store_actor store_;
-  system_random random_;
 
   std::map<identity, engine_entry> engines_;
   std::unordered_map<identity, link_entry> links_;

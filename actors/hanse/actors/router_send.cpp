@@ -65,7 +65,7 @@ void router_engine::accept(post p) {
 void router_engine::admit(post p) {
   auto& e = p.message;
   e.sent_ms = services_->now_ms();
-  if (p.traced && !e.trace) random_.fill(e.trace.octets);
+  if (p.traced && !e.trace) services_->random().fill(e.trace.octets);
   if (auto fine = check_post(e); !fine) {
     services_->counters.drop(fine.code());
     if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of(fine.error())));
@@ -272,7 +272,7 @@ void router_engine::send_control(const identity& source, const identity& destina
 /// Faults made on purpose, for tests and the demo: see control_backend.hpp.
 void router_engine::inject(const identity& target, const std::string& kind, std::uint32_t count,
                            const identity& claim) {
-  auto stranger = key_pair::generate(random_); // valid signatures, but of nobody that this node hosts
+  auto stranger = key_pair::generate(services_->random()); // valid signatures, but of nobody that this node hosts
   auto& signer = kind == "impostor" && !claim ? stranger : key_;
   std::vector<bytes> payloads;
   for (std::uint32_t i = 0; i < count; ++i) {

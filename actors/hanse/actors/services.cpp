@@ -92,14 +92,18 @@ std::map<std::string, std::uint64_t> node_counters::drops() const {
   return result;
 }
 
-node_services::node_services(caf::actor_system& system, const identity& id, log_level level, log_sink sink)
-    : counters(system, id), self(id),
+node_services::node_services(caf::actor_system& system, const identity& id, log_level level, log_sink sink,
+                             node_environment environment)
+    : counters(system, id), self(id), environment_(std::move(environment)),
       wall_start_us_(static_cast<std::uint64_t>(
           std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
               .count())),
-      steady_start_(std::chrono::steady_clock::now()), level_(level), sink_(std::move(sink)) {}
+      steady_start_(std::chrono::steady_clock::now()), level_(level), sink_(std::move(sink)) {
+  if (!environment_.random) environment_.random = std::make_shared<system_random>();
+}
 
 std::uint64_t node_services::now_us() const {
+  if (environment_.now_us) return environment_.now_us();
   auto passed = std::chrono::steady_clock::now() - steady_start_;
   return wall_start_us_ +
          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(passed).count());

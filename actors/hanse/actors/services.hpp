@@ -28,6 +28,14 @@ log_sink make_logfmt_sink(std::FILE* stream);
 
 inline constexpr std::size_t trace_events_max = 16384; ///< remembered per node; a guess, about 4 MiB
 
+/// What a test replaces to run nodes under a seed, in virtual time, on CAF's testing scheduler
+/// (test/actors/seeded_world.hpp). Empty members: the real ones.
+struct node_environment {
+  std::function<std::uint64_t()> now_us = {}; ///< never goes back; called from any thread
+  std::shared_ptr<random_source> random = {}; ///< of this node alone
+  std::function<void()> run_actors = {};      ///< called before a function of `node` waits for an answer
+};
+
 /// Counts what the node does. One increment is two relaxed atomic additions.
 class node_counters {
 public:
@@ -60,11 +68,19 @@ private:
 /// Shared by the actors of one node through `services_ptr`.
 class node_services {
 public:
-  node_services(caf::actor_system& system, const identity& self, log_level level, log_sink sink);
+  node_services(caf::actor_system& system, const identity& self, log_level level, log_sink sink,
+                node_environment environment = {});
 
   /// Microseconds since the Unix epoch; steady within a life, wall clock at its start.
   std::uint64_t now_us() const;
   time_ms now_ms() const { return now_us() / 1000; }
+
+  random_source& random() const noexcept { return *environment_.random; }
+
+  /// A no-op outside of tests; see node_environment.
+  void run_actors() const {
+    if (environment_.run_actors) environment_.run_actors();
+  }
 
   void log(log_level level, std::string_view event, const log_fields& fields = {}) const;
   bool logs(log_level level) const noexcept { return level <= level_; }
@@ -78,6 +94,7 @@ public:
   std::function<void(const error&)> on_fatal; ///< set before the actors start
 
 private:
+  node_environment environment_;
   std::uint64_t wall_start_us_;
   std::chrono::steady_clock::time_point steady_start_;
   log_level level_;

@@ -43,7 +43,7 @@ void dial_in_background(caf::event_based_actor*, transport_actor transport, link
 transport_engine::transport_engine(pointer self, services_ptr services, transport_options options,
                                    std::shared_ptr<transport_peers> peers)
     : self_(self), services_(std::move(services)), options_(std::move(options)), peers_(std::move(peers)),
-      pool_(options_.pool, random_), life_(random_.next_u64()) {
+      pool_(options_.pool, services_->random()), life_(services_->random().next_u64()) {
   compat::ignore_stray_errors(self_);
 }
 
@@ -188,11 +188,17 @@ void transport_engine::dial(const pool_effects::dial_request& request) {
   }
   auto link = spawn_link(request.link, link_role::dialer, request.peer, socket_actor{});
   dialling_.erase(request.link);
-  compat::request(self_, far, caf::infinite, accepted_atom_v, caf::actor_cast<caf::strong_actor_ptr>(link))
-      .then([this, link](const caf::strong_actor_ptr& other) { compat::send(self_, link, connected_atom_v, other); },
-            [this, link](const caf::error& why) {
-              compat::send(self_, link, stop_atom_v, error{errc::unreachable, to_string(why)}, false);
-            });
+  auto here = mem_names_.empty() ? std::string{} : mem_names_.front();
+  auto there = request.address.host;
+  auto back = options_.memory->between(there, here, caf::actor_cast<caf::strong_actor_ptr>(link));
+  compat::request(self_, far, caf::infinite, accepted_atom_v, back)
+      .then(
+          [this, link, here, there](const caf::strong_actor_ptr& other) {
+            compat::send(self_, link, connected_atom_v, options_.memory->between(here, there, other));
+          },
+          [this, link](const caf::error& why) {
+            compat::send(self_, link, stop_atom_v, error{errc::unreachable, to_string(why)}, false);
+          });
 }
 
 void transport_engine::dialled(link_id id, int fd, const error& why) {

@@ -22,6 +22,12 @@ public:
   /// Null if nobody listens there.
   transport_actor find(const std::string& name) const;
 
+  /// What a link at `from` writes to in place of the link `target` at `to`: a link_actor that passes octets and the end
+  /// on. For tests, to be set before the first node starts; by default the target itself.
+  using wire = std::function<caf::strong_actor_ptr(const std::string& from, const std::string& to,
+                                                   const caf::strong_actor_ptr& target)>;
+  wire between = [](auto&, auto&, auto& target) { return target; };
+
 private:
   mutable std::mutex mutex_;
   std::map<std::string, transport_actor> names_;
@@ -75,7 +81,6 @@ private:
   services_ptr services_;
   transport_options options_;
   std::shared_ptr<transport_peers> peers_;
-  system_random random_;
   pool pool_;
   std::uint64_t life_ = 0;
   std::map<link_id, link_entry> links_;
