@@ -64,11 +64,12 @@ inline answer failed(std::uint64_t token, fault_body fault) {
   return a;
 }
 
-/// A verified message on its way to an engine.
+/// A verified message on its way to an engine or a service.
 struct inbound {
   envelope message;
-  credit_ptr credit;
-  std::optional<stream_ref> delivery; ///< reliable: to be named in `handled`
+  credit_ptr credit = {};
+  std::optional<stream_ref> delivery = {}; ///< reliable: to be named in `handled`; never set for services
+  identity peer = {}; ///< the node that sent it and hosts its source; this node if it is from here; none if reliable
 };
 
 /// The engine has handled (or refused) a reliable delivery.

@@ -147,6 +147,7 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   std::unique_ptr<node> result{new node{core}};
 
   node_advert advert{self, version, {}, {node_protocol(), monitor_protocol(), unicast_protocol()}, options.name};
+  advert.protocols.insert(advert.protocols.end(), options.speaks.begin(), options.speaks.end());
   for (auto& address : options.listen) {
     if (options.advertise.empty()) {
       auto parsed = parse_transport_address(address);
@@ -218,6 +219,19 @@ expected<engine_entry> node::release(const identity& engine, bool moves) {
   auto entry = ask<engine_entry>(system(), core_->router, remove_atom_v, engine, reason);
   if (entry) core_->set_local(engine, nullptr);
   return entry;
+}
+
+expected<unit> node::register_service(const std::string& protocol, const service_actor& service) {
+  return ask<unit>(system(), core_->router, register_atom_v, protocol, caf::actor_cast<caf::strong_actor_ptr>(service));
+}
+
+expected<unit> node::claim(const identity& destination, const std::string& protocol, const service_actor& service) {
+  return ask<unit>(system(), core_->router, claim_atom_v, destination, protocol,
+                   caf::actor_cast<caf::strong_actor_ptr>(service));
+}
+
+expected<unit> node::unclaim(const identity& destination, const std::string& protocol) {
+  return ask<unit>(system(), core_->router, claim_atom_v, destination, protocol, caf::strong_actor_ptr{});
 }
 
 std::future<answer> node::send(post p) {

@@ -17,6 +17,10 @@ record clock_record(std::string_view key, message_id value) {
   return {std::string{clock_table}, to_bytes(key), std::move(out).take()};
 }
 
+caf::result<void> answer_of(const expected<unit>& done) {
+  return done ? caf::result<void>{} : caf::result<void>{to_caf(done.error())};
+}
+
 } // namespace
 
 const protocol_id& node_protocol() {
@@ -77,6 +81,12 @@ router_actor::behavior_type router_engine::make_behavior() {
         finish();
         return entry;
       },
+      [this](register_atom, const std::string& protocol, const caf::strong_actor_ptr& service) {
+        return answer_of(register_service(protocol, service));
+      },
+      [this](claim_atom, const identity& destination, const std::string& protocol,
+             const caf::strong_actor_ptr& service) { return answer_of(claim(destination, protocol, service)); },
+      [this](remove_atom, const caf::actor_addr& service) { service_ended(service); },
       [this](watch_atom, const identity& destination, const caf::weak_actor_ptr& proxy) {
         watch(destination, proxy);
         finish();
@@ -136,6 +146,9 @@ router_actor::behavior_type router_engine::make_behavior() {
         for (auto& [id, e] : engines_)
           compat::send(self_, caf::actor_cast<gateway_actor>(e.gateway), stop_atom_v, caf::error{});
         engines_.clear();
+        for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), stop_atom_v);
+        services_of_node_.clear();
+        claims_.clear();
         for (auto& [id, p] : pending_)
           answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
         pending_.clear();
@@ -208,7 +221,7 @@ void router_engine::perform(unicast_effects effects) {
           } else if constexpr (std::is_same_v<effect_type, unicast_deliver>) {
             auto& s = *x.message.stream;
             stream_ref ref{x.message.source, x.message.destination, s.epoch, s.seq};
-            dispatch(inbound{std::move(x.message), nullptr, ref});
+            dispatch(inbound{std::move(x.message), nullptr, ref, identity{}});
           } else if constexpr (std::is_same_v<effect_type, unicast_confirmed>) {
             auto i = pending_.find(x.id);
             if (i == pending_.end() || !i->second.acknowledgement) return;
@@ -243,6 +256,7 @@ void router_engine::schedule_unicast() {
 void router_engine::link_up(const link_event& e, const caf::strong_actor_ptr& link) {
   links_[e.peer] = {link, e.link};
   lost_.erase(e.peer);
+  for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_up_atom_v, e.peer);
   clock_.raise_to(e.id_floor, services_->now_us());
   auto now = services_->now_ms();
   unicast_effects effects;
@@ -259,6 +273,7 @@ void router_engine::link_down(const identity& peer, std::uint64_t link) {
   auto i = links_.find(peer);
   if (i == links_.end() || i->second.id != link) return; // an older link; a newer one is up
   links_.erase(i);
+  for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_down_atom_v, peer);
   lost_[peer] = services_->now_ms();
 }
 
@@ -303,61 +318,6 @@ engine_entry router_engine::remove_engine(const identity& id, const error& reaso
   unicast_.engine_removed(id, services_->now_ms(), effects);
   perform(std::move(effects));
   return entry;
-}
-
-/// A proxy here wants to know when its engine is gone.
-void router_engine::watch(const identity& destination, const caf::weak_actor_ptr& proxy) {
-  if (watched_.size() >= watches_max) return;
-  auto& proxies = watched_[destination].proxies;
-  std::erase_if(proxies, [](auto& p) { return p.lock() == nullptr; });
-  proxies.push_back(proxy);
-  find_watched(destination);
-}
-
-void router_engine::find_watched(const identity& engine) {
-  compat::request(self_, identities_, caf::infinite, find_atom_v, engine, true)
-      .then([this, engine](const identity& node) { watch_at(engine, node); }, [](const caf::error&) {});
-}
-
-/// Asks the node that hosts a watched engine to tell when it is gone.
-void router_engine::watch_at(const identity& engine, const identity& node) {
-  auto i = watched_.find(engine);
-  if (i == watched_.end() || !node) return;
-  i->second.node = node;
-  send_control(services_->self, node, monitor_protocol(), *encode_body(std::string{"watch"}, engine));
-  finish();
-}
-
-void router_engine::take_watch(const identity& watcher, byte_view body) {
-  if (auto down = decode_body<std::string, identity, std::uint8_t>(body); down && std::get<0>(*down) == "down") {
-    auto code = std::get<2>(*down);
-    auto i = watched_.find(std::get<1>(*down));
-    if (i != watched_.end() && i->second.node == watcher) // else: not its host's word
-      engine_is_down(std::get<1>(*down), {is_known_errc(code) ? static_cast<errc>(code) : errc::engine_down, {}});
-    return;
-  }
-  auto request = decode_body<std::string, identity>(body);
-  if (!request || std::get<0>(*request) != "watch") {
-    services_->counters.drop(errc::schema_mismatch);
-    return;
-  }
-  auto& engine = std::get<1>(*request);
-  if (released_.contains(engine)) return; // it lives elsewhere, as its next advert will tell the watcher
-  if (!engines_.contains(engine)) {
-    send_control(services_->self, watcher, monitor_protocol(),
-                 *encode_body(std::string{"down"}, engine, static_cast<std::uint8_t>(errc::engine_down)));
-    return;
-  }
-  if (watchers_.size() < watches_max) watchers_[engine].insert(watcher);
-}
-
-void router_engine::engine_is_down(const identity& engine, const error& why) {
-  auto i = watched_.find(engine);
-  if (i == watched_.end()) return;
-  for (auto& proxy : i->second.proxies)
-    if (auto alive = proxy.lock())
-      compat::send(self_, caf::actor_cast<answer_sink_actor>(alive), stop_atom_v, to_caf(why));
-  watched_.erase(i);
 }
 
 void router_engine::tick() {

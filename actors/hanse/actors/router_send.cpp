@@ -20,17 +20,6 @@ expected<unit> check_post(const envelope& e) {
   return check(e);
 }
 
-template <class Batches, class Key, class T>
-void add_to_batch(Batches& batches, const Key& key, T item) {
-  for (auto& [k, items] : batches)
-    if (k == key) {
-      items.push_back(std::move(item));
-      return;
-    }
-  batches.emplace_back(key, typename Batches::value_type::second_type{});
-  batches.back().second.push_back(std::move(item));
-}
-
 } // namespace
 
 /// The engine's key, or the node's; null if the source is not of this node.
@@ -83,7 +72,7 @@ void router_engine::admit(post p) {
     pending_.emplace(e.id, std::move(entry));
   }
   services_->trace(e, "post");
-  if (p.reliable && !engines_.contains(e.destination)) {
+  if (p.reliable && !is_here(e)) {
     unicast_effects effects;
     auto copy = e; // for the fault, should it be refused
     copy.body = {};
@@ -97,11 +86,14 @@ void router_engine::admit(post p) {
 
 /// True if the destination is on this node and the message has been handed over.
 bool router_engine::deliver_here(envelope& e) {
-  bool mine = e.destination == services_->self;
-  if (!mine && !engines_.contains(e.destination)) return false;
+  if (e.destination != services_->self && !is_here(e)) return false;
   bool acknowledge = e.kind == message_kind::tell;
   auto id = e.id;
-  dispatch(inbound{std::move(e), nullptr, std::nullopt});
+  if (auto i = pending_.find(id); i != pending_.end()) {
+    i->second.handed_to = services_->self;
+    i->second.any_at_node = claimant(e) != nullptr;
+  }
+  dispatch(inbound{std::move(e), nullptr, std::nullopt, services_->self});
   if (acknowledge)
     if (auto i = pending_.find(id); i != pending_.end() && i->second.acknowledgement) {
       answer done;
