@@ -69,12 +69,17 @@ public:
     return it != groups.end() ? &it->second : nullptr;
   }
   bool in_domain(const identity& n, const identity& domain) const override {
-    return domain == numbered(999) && n == node(1);
+    return domain == numbered(999) ? n == node(0) || n == node(1) : routing_view::in_domain(n, domain);
+  }
+  const domain_members* domain(const identity& id) const override {
+    const auto it = domains.find(id);
+    return it != domains.end() ? &it->second : nullptr;
   }
 
   advert_store store;
   std::set<identity> links, no_address, unordered;
   composite_table groups;
+  std::map<identity, domain_members> domains;
 
 private:
   identity self_ = node(0);
@@ -173,7 +178,7 @@ TEST_CASE("routing: domain scope lets members through") {
   r.routing = {scope_kind::domain, numbered(999), 0, 0};
   CHECK(refusal(v, r) == errc::none);
   r.routing.domain = numbered(998);
-  CHECK(refusal(v, r) == errc::constraint);
+  CHECK(refusal(v, r) == errc::permission_denied); // this node is outside
 }
 
 TEST_CASE("routing: anycast prefers local, connected, trusted, reputed, near, lossless, in this order") {
@@ -347,14 +352,13 @@ TEST_CASE("routing: other kinds of destinations bring their own protocol") {
   class to_all final : public routing_protocol {
   public:
     std::string_view name() const override { return "to-all"; }
-    expected<candidate_set> candidates(const identity&, const routing_view&) const override {
+    expected<candidate_set> candidates(const identity&, const route_request&, const routing_view&) const override {
       return candidate_set{delivery::multicast, 2, {{engine(1), node(1), 1}, {engine(2), node(2), 1}}};
     }
   };
   sample_view v;
   routing table;
   REQUIRE(table.set_kind(numbered(5), destination_kind::topic));
-  CHECK(table.decide(to(numbered(5)), v).code() == errc::no_route); // nobody registered yet
   table.set_protocol(destination_kind::topic, std::make_shared<to_all>());
   const auto r = table.decide(to(numbered(5)), v);
   REQUIRE(r);
@@ -372,4 +376,109 @@ TEST_CASE("routing: deciding on a unicast route allocates nothing") {
           (void)table.decide(remote, v);
           (void)table.decide(here, v);
         }) == 0);
+}
+
+namespace {
+
+/// A domain that advertises the nodes 9 and 8.
+const identity domain_500 = numbered(500);
+
+void put_domain(sample_view& v, routing& table, std::vector<identity> members) {
+  std::ranges::sort(members);
+  v.domains[domain_500] = {domain_500, std::move(members), {node(9), node(8)}};
+  REQUIRE(table.set_kind(domain_500, destination_kind::domain));
+}
+
+} // namespace
+
+TEST_CASE("routing: a domain is anycast to its members, ranked as any candidates are") {
+  sample_view v;
+  routing table;
+  put_domain(v, table, {node(0), node(1), node(2), node(3)});
+  v.trust(node(2), 200);
+  v.trust(node(3), trust_banned);
+  route_explanation why;
+  auto r = table.decide(to(domain_500), v, &why);
+  REQUIRE(r);
+  CHECK(r->what == route::kind::group);
+  CHECK(r->pattern == delivery::anycast);
+  CHECK(r->threshold == 1);
+  CHECK(order_of(r) == std::vector{node(0), node(2), node(1)}); // here, trusted, the rest; the banned one not at all
+  CHECK(r->members[1].next_hop == node(2));
+  CHECK(why.kind == destination_kind::domain);
+  CHECK(why.protocol == "domain");
+  CHECK(why.candidates.size() == 4);
+  auto wanted = to(domain_500);
+  wanted.routing.trust_min = 255;
+  r = table.decide(wanted, v);
+  CHECK(order_of(r) == std::vector{node(0)}); // this node needs no trust in itself
+}
+
+TEST_CASE("routing: from outside a domain is reached through the nodes that it advertises, and not at all without") {
+  sample_view v;
+  routing table;
+  put_domain(v, table, {});
+  v.no_address.insert(node(9));
+  auto r = table.decide(to(domain_500), v);
+  CHECK(order_of(r) == std::vector{node(8)});
+  v.domains[domain_500].members = {node(1), node(2)}; // seen somewhere; this node is still outside
+  CHECK(order_of(table.decide(to(domain_500), v)) == std::vector{node(8)});
+  v.domains[domain_500].introducers.clear();
+  CHECK(table.decide(to(domain_500), v).code() == errc::no_route);
+  v.domains.clear();
+  CHECK(table.decide(to(domain_500), v).code() == errc::no_route);
+}
+
+TEST_CASE("routing: of a large domain a bounded sample is considered, those with a link first, rotated by the tie") {
+  sample_view v;
+  routing table;
+  std::vector<identity> members{node(0), node(5)};
+  for (std::uint64_t n = 0; n < 1000; ++n) members.push_back(numbered(10'000 + n));
+  put_domain(v, table, members);
+  std::set<identity> seen;
+  for (std::uint64_t tie = 1; tie <= 200; ++tie) {
+    auto request = to(domain_500);
+    request.tie = tie;
+    const auto r = table.decide(request, v);
+    REQUIRE(r);
+    CHECK(r->members.size() == composite_leaves_max);
+    CHECK(r->members[0].destination == node(0));
+    CHECK(r->members[1].destination == node(5)); // has a link
+    const auto order = order_of(r);
+    CHECK(std::set(order.begin(), order.end()).size() == composite_leaves_max);
+    seen.insert(order.begin(), order.end());
+    CHECK(order == order_of(table.decide(request, v)));
+  }
+  CHECK(seen.size() > 900);
+}
+
+TEST_CASE("routing: what is to stay in a domain passes between its members only, and why says who is none") {
+  sample_view v;
+  routing table;
+  put_domain(v, table, {node(0), node(1)});
+  auto request = to(engine(1));
+  request.routing = {scope_kind::domain, domain_500, 0, 0};
+  CHECK(table.decide(request, v));
+  request.destination = engine(2);
+  route_explanation why;
+  CHECK(table.decide(request, v, &why).code() == errc::constraint);
+  REQUIRE(why.candidates.size() == 1);
+  CHECK(why.candidates[0].reason.find("is no member of the domain") != std::string::npos);
+  CHECK(why.candidates[0].reason.find(to_short_string(node(2))) != std::string::npos);
+  v.domains[domain_500].members = {node(1), node(2)};
+  std::ranges::sort(v.domains[domain_500].members);
+  CHECK(table.decide(request, v, &why).code() == errc::permission_denied);
+  CHECK(why.candidates[0].reason.find("this node is no member") != std::string::npos);
+}
+
+TEST_CASE("routing: a claimed topic is served here") {
+  sample_view v;
+  routing table;
+  REQUIRE(table.set_kind(numbered(77), destination_kind::topic));
+  route_explanation why;
+  const auto r = table.decide(to(numbered(77)), v, &why);
+  REQUIRE(r);
+  CHECK(r->what == route::kind::local);
+  CHECK(r->destination == numbered(77));
+  CHECK(why.kind == destination_kind::topic);
 }

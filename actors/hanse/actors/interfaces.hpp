@@ -48,7 +48,9 @@ CAF_ADD_ATOM(hanse, hanse, load_atom)
 CAF_ADD_ATOM(hanse, hanse, inject_atom)
 CAF_ADD_ATOM(hanse, hanse, find_atom)
 CAF_ADD_ATOM(hanse, hanse, retry_atom)
-CAF_ADD_ATOM(hanse, hanse, moved_atom) // an engine is elsewhere now
+CAF_ADD_ATOM(hanse, hanse, moved_atom)  // an engine is elsewhere now
+CAF_ADD_ATOM(hanse, hanse, claim_atom)  // what is addressed to an identity goes to a service
+CAF_ADD_ATOM(hanse, hanse, domain_atom) // who is in a domain
 
 CAF_END_TYPE_ID_BLOCK(hanse)
 
@@ -67,6 +69,13 @@ using answer_sink_actor = caf::typed_actor<caf::result<void>(std::vector<answer>
 /// Stands before one local engine; takes verified messages for it.
 using gateway_actor = caf::typed_actor<caf::result<void>(std::vector<inbound>), caf::result<void>(flush_atom),
                                        caf::result<void>(stop_atom, caf::error)>;
+
+/// Serves a protocol between nodes (hanse.domain, hanse.topic, …), or what is addressed to a domain or topic;
+/// registered with the router by protocol name or by claim. `inbound::peer` is the node that a message came from:
+/// authenticated, and it hosts the message's source. See service.hpp for how it answers.
+using service_actor = caf::typed_actor<caf::result<void>(std::vector<inbound>),   //
+                                       caf::result<void>(link_up_atom, identity), // also for links that are up already
+                                       caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom)>;
 
 /// Durable tables; the one owner of the database. Answers a write after its commit.
 using store_actor = caf::typed_actor<caf::result<void>(write_atom, std::vector<record>),
@@ -87,7 +96,9 @@ using identity_store_actor = caf::typed_actor<
     caf::result<std::vector<bytes>>(adverts_atom), // everything worth telling a peer
     caf::result<std::vector<weighted_address>, bool>(find_atom,
                                                      identity), // where a node is; true: the operator says so
-    caf::result<identity>(find_atom, identity, bool)>;          // the node that hosts an engine
+    caf::result<identity>(find_atom, identity, bool),           // the node that hosts an engine
+    caf::result<void>(domain_atom, domain_members), // who is in it; no members and no introducers: forget it
+    caf::result<void>(claim_atom, identity, bool)>; // by the router: a service has it now, or has given it up
 
 /// Between engines and links: signs nothing itself, decides everything.
 using router_actor = caf::typed_actor<
@@ -98,8 +109,14 @@ using router_actor = caf::typed_actor<
     caf::result<void>(unsent_atom, std::vector<outbound>, error),       // dropped before it was sent
     caf::result<void>(link_up_atom, link_event, caf::strong_actor_ptr), // messages for that node go to this link_actor
     caf::result<void>(link_down_atom, identity, uint64_t),
-    caf::result<void>(register_atom, engine_entry),                            // answers when it is advertised
-    caf::result<engine_entry>(remove_atom, identity, error),                   // engine_down, or none: it moves away
+    caf::result<void>(register_atom, engine_entry),          // answers when it is advertised
+    caf::result<engine_entry>(remove_atom, identity, error), // engine_down, or none: it moves away
+    // what is addressed to this node with that protocol name goes to this service_actor; null: no longer
+    caf::result<void>(register_atom, std::string, caf::strong_actor_ptr),
+    // what is addressed to that identity with that protocol name ("": any) goes to this service_actor; null: no longer
+    caf::result<void>(claim_atom, identity, std::string, caf::strong_actor_ptr),
+    caf::result<void>(remove_atom, caf::actor_addr),                           // a service has ended
+    caf::result<void>(domain_atom, domain_members),                            // by the identity store
     caf::result<void>(watch_atom, identity, caf::weak_actor_ptr),              // destination, proxy
     caf::result<void>(changed_atom),                                           // forget decided routes
     caf::result<void>(moved_atom, identity, identity),                         // engine, its new node

@@ -151,6 +151,7 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   std::unique_ptr<node> result{new node{core}};
 
   node_advert advert{self, version, {}, {node_protocol(), monitor_protocol(), unicast_protocol()}, options.name};
+  advert.protocols.insert(advert.protocols.end(), options.speaks.begin(), options.speaks.end());
   for (auto& address : options.listen) {
     if (options.advertise.empty()) {
       auto parsed = parse_transport_address(address);
@@ -209,9 +210,15 @@ expected<unit> node::register_engine(engine_options options, caf::strong_actor_p
   engine_advert advert{id, core_->services->self, 1, options.protocols, options.name};
   if (auto fine = check(advert); !fine)
     return error{errc::bad_config, "the engine's advert: " + to_string(fine.error())};
-  engine_entry e{
-      id,     options.name,          options.type, *options.key, std::move(options.protocols), std::move(gateway),
-      engine, options.advert_version};
+  engine_entry e{id,
+                 options.name,
+                 options.type,
+                 *options.key,
+                 std::move(options.protocols),
+                 std::move(gateway),
+                 engine,
+                 options.advert_version,
+                 std::move(options.serves)};
   auto done = ask<unit>(*core_, core_->router, register_atom_v, std::move(e));
   if (done) core_->set_local(id, engine);
   return done;
@@ -222,6 +229,23 @@ expected<engine_entry> node::release(const identity& engine, bool moves) {
   auto entry = ask<engine_entry>(*core_, core_->router, remove_atom_v, engine, reason);
   if (entry) core_->set_local(engine, nullptr);
   return entry;
+}
+
+expected<unit> node::register_service(const std::string& protocol, const service_actor& service) {
+  return ask<unit>(*core_, core_->router, register_atom_v, protocol, caf::actor_cast<caf::strong_actor_ptr>(service));
+}
+
+expected<unit> node::claim(const identity& destination, const std::string& protocol, const service_actor& service) {
+  return ask<unit>(*core_, core_->router, claim_atom_v, destination, protocol,
+                   caf::actor_cast<caf::strong_actor_ptr>(service));
+}
+
+expected<unit> node::set_domain(domain_members d) {
+  return ask<unit>(*core_, core_->identities, domain_atom_v, std::move(d));
+}
+
+expected<unit> node::unclaim(const identity& destination, const std::string& protocol) {
+  return ask<unit>(*core_, core_->router, claim_atom_v, destination, protocol, caf::strong_actor_ptr{});
 }
 
 std::future<answer> node::send(post p) {

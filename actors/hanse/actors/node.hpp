@@ -41,6 +41,7 @@ struct node_options {
   bool share_adverts = true;               ///< pass adverts of others on
   std::map<identity, std::uint8_t> trust = {};
   composite_table groups = {};
+  std::vector<protocol_id> speaks = {}; ///< protocols that services will be registered for: advertised with the node's
   std::shared_ptr<mem_network> memory = {}; ///< for mem://
   pool_config pool = {};
   link_config link = {};
@@ -56,6 +57,7 @@ struct engine_options {
   std::vector<protocol_id> protocols = {}; ///< empty: protocol_of<Interface>
   std::string type = {};                   ///< in a registry
   std::uint64_t advert_version = 0;        ///< of an engine that moved here: its last one
+  std::vector<identity> serves = {};       ///< domains: it takes what is addressed to any member of one of them
 };
 
 /// An engine that was just hosted.
@@ -187,6 +189,22 @@ public:
 
   /// Sends one message with an encoded body, in the name of `post.message.source` (none: the node).
   std::future<answer> send(post p);
+
+  /// What is addressed to this node with that protocol name goes to `service`, in place of the earlier one. It is told
+  /// to stop when the node stops. Errors: `bad_value`, `already_exists` (the router's own protocols), `table_full`.
+  expected<unit> register_service(const std::string& protocol, const service_actor& service);
+
+  /// What engines here or nodes elsewhere send to `destination` (a domain or topic) with that protocol name goes to
+  /// `service`; an empty name takes every protocol that is not claimed by name. Errors: `bad_value`, `table_full`.
+  expected<unit> claim(const identity& destination, const std::string& protocol, const service_actor& service);
+  expected<unit> unclaim(const identity& destination, const std::string& protocol);
+
+  /// Who is in a domain, or (outside of it) which nodes it advertises; in place of what was known. No members and no
+  /// introducers: forgets it. Errors: `bad_value`, `too_long`, `table_full`.
+  expected<unit> set_domain(domain_members d);
+
+  /// The node's own actors, for services: they send through the router, and keep durable state in the store.
+  const std::shared_ptr<node_core>& core() const noexcept { return core_; }
 
   expected<std::vector<peer_info>> peers();
   expected<std::vector<engine_info>> engines();

@@ -17,6 +17,10 @@ record clock_record(std::string_view key, message_id value) {
   return {std::string{clock_table}, to_bytes(key), std::move(out).take()};
 }
 
+caf::result<void> answer_of(const expected<unit>& done) {
+  return done ? caf::result<void>{} : caf::result<void>{to_caf(done.error())};
+}
+
 } // namespace
 
 const protocol_id& node_protocol() {
@@ -77,6 +81,13 @@ router_actor::behavior_type router_engine::make_behavior() {
         finish();
         return entry;
       },
+      [this](register_atom, const std::string& protocol, const caf::strong_actor_ptr& service) {
+        return answer_of(register_service(protocol, service));
+      },
+      [this](claim_atom, const identity& destination, const std::string& protocol,
+             const caf::strong_actor_ptr& service) { return answer_of(claim(destination, protocol, service)); },
+      [this](remove_atom, const caf::actor_addr& service) { service_ended(service); },
+      [this](domain_atom, domain_members& d) { set_domain(std::move(d)); },
       [this](watch_atom, const identity& destination, const caf::weak_actor_ptr& proxy) {
         watch(destination, proxy);
         finish();
@@ -122,6 +133,7 @@ router_actor::behavior_type router_engine::make_behavior() {
         finish();
       },
       [this](retry_atom, message_id id) {
+        if (tick_group(id)) return finish();
         auto i = pending_.find(id);
         if (i == pending_.end() || !i->second.retry) return;
         post p{std::move(*i->second.retry), false, false, i->second.token, i->second.reply_to};
@@ -136,9 +148,14 @@ router_actor::behavior_type router_engine::make_behavior() {
         for (auto& [id, e] : engines_)
           compat::send(self_, caf::actor_cast<gateway_actor>(e.gateway), stop_atom_v, caf::error{});
         engines_.clear();
+        for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), stop_atom_v);
+        services_of_node_.clear();
+        claims_.clear();
         for (auto& [id, p] : pending_)
-          answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
+          if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
         pending_.clear();
+        for (auto& [id, g] : groups_) fail_post(g.original, {errc::cancelled, "the node stops"});
+        groups_.clear();
         flush_links();
         self_->quit();
       },
@@ -208,7 +225,7 @@ void router_engine::perform(unicast_effects effects) {
           } else if constexpr (std::is_same_v<effect_type, unicast_deliver>) {
             auto& s = *x.message.stream;
             stream_ref ref{x.message.source, x.message.destination, s.epoch, s.seq};
-            dispatch(inbound{std::move(x.message), nullptr, ref});
+            dispatch(inbound{std::move(x.message), nullptr, ref, identity{}});
           } else if constexpr (std::is_same_v<effect_type, unicast_confirmed>) {
             auto i = pending_.find(x.id);
             if (i == pending_.end() || !i->second.acknowledgement) return;
@@ -243,6 +260,7 @@ void router_engine::schedule_unicast() {
 void router_engine::link_up(const link_event& e, const caf::strong_actor_ptr& link) {
   links_[e.peer] = {link, e.link};
   lost_.erase(e.peer);
+  for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_up_atom_v, e.peer);
   clock_.raise_to(e.id_floor, services_->now_us());
   auto now = services_->now_ms();
   unicast_effects effects;
@@ -259,7 +277,10 @@ void router_engine::link_down(const identity& peer, std::uint64_t link) {
   auto i = links_.find(peer);
   if (i == links_.end() || i->second.id != link) return; // an older link; a newer one is up
   links_.erase(i);
+  for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_down_atom_v, peer);
   lost_[peer] = services_->now_ms();
+  fail_copies_at(peer);
+  finish();
 }
 
 void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
@@ -276,6 +297,8 @@ void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
   auto signed_one = sign(advert, *e.key);
   e.advert_version = advert.version;
   auto engine = e.engine;
+  if (auto before = engines_.find(id); before != engines_.end()) set_serving(before->second, false);
+  set_serving(e, true);
   engines_.insert_or_assign(id, std::move(e));
   released_.erase(id);
   compat::on_termination(engine, [router = router_actor{self_}, id](const caf::error&) {
@@ -288,6 +311,7 @@ void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
 
 engine_entry router_engine::remove_engine(const identity& id, const error& reason) {
   auto entry = std::move(engines_.extract(id).mapped());
+  set_serving(entry, false);
   compat::send(self_, caf::actor_cast<gateway_actor>(entry.gateway), stop_atom_v, caf::error{});
   if (reason.code != errc::none) {
     compat::send(self_, identities_, remove_atom_v, id);
@@ -305,73 +329,12 @@ engine_entry router_engine::remove_engine(const identity& id, const error& reaso
   return entry;
 }
 
-/// A proxy here wants to know when its engine is gone.
-void router_engine::watch(const identity& destination, const caf::weak_actor_ptr& proxy) {
-  if (watched_.size() >= watches_max) return;
-  auto& proxies = watched_[destination].proxies;
-  std::erase_if(proxies, [](auto& p) { return p.lock() == nullptr; });
-  proxies.push_back(proxy);
-  find_watched(destination);
-}
-
-void router_engine::find_watched(const identity& engine) {
-  compat::request(self_, identities_, caf::infinite, find_atom_v, engine, true)
-      .then([this, engine](const identity& node) { watch_at(engine, node); }, [](const caf::error&) {});
-}
-
-/// Asks the node that hosts a watched engine to tell when it is gone.
-void router_engine::watch_at(const identity& engine, const identity& node) {
-  auto i = watched_.find(engine);
-  if (i == watched_.end() || !node) return;
-  i->second.node = node;
-  send_control(services_->self, node, monitor_protocol(), *encode_body(std::string{"watch"}, engine));
-  finish();
-}
-
-void router_engine::take_watch(const identity& watcher, byte_view body) {
-  if (auto down = decode_body<std::string, identity, std::uint8_t>(body); down && std::get<0>(*down) == "down") {
-    auto code = std::get<2>(*down);
-    auto i = watched_.find(std::get<1>(*down));
-    if (i != watched_.end() && i->second.node == watcher) // else: not its host's word
-      engine_is_down(std::get<1>(*down), {is_known_errc(code) ? static_cast<errc>(code) : errc::engine_down, {}});
-    return;
-  }
-  auto request = decode_body<std::string, identity>(body);
-  if (!request || std::get<0>(*request) != "watch") {
-    services_->counters.drop(errc::schema_mismatch);
-    return;
-  }
-  auto& engine = std::get<1>(*request);
-  if (released_.contains(engine)) return; // it lives elsewhere, as its next advert will tell the watcher
-  if (!engines_.contains(engine)) {
-    send_control(services_->self, watcher, monitor_protocol(),
-                 *encode_body(std::string{"down"}, engine, static_cast<std::uint8_t>(errc::engine_down)));
-    return;
-  }
-  if (watchers_.size() < watches_max) watchers_[engine].insert(watcher);
-}
-
-void router_engine::engine_is_down(const identity& engine, const error& why) {
-  auto i = watched_.find(engine);
-  if (i == watched_.end()) return;
-  for (auto& proxy : i->second.proxies)
-    if (auto alive = proxy.lock())
-      compat::send(self_, caf::actor_cast<answer_sink_actor>(alive), stop_atom_v, to_caf(why));
-  watched_.erase(i);
-}
-
 void router_engine::tick() {
   auto now = services_->now_ms();
-  for (auto i = pending_.begin(); i != pending_.end();) {
-    if (i->second.expires_ms + router_tick_ms > now || i->second.acknowledgement) {
-      ++i;
-      continue;
-    }
-    auto late = failed(i->second.token, fault_of({errc::timed_out, "no answer before the message expired"}));
-    auto sink = std::move(i->second.reply_to);
-    i = pending_.erase(i);
-    answer_to(sink, std::move(late));
-  }
+  std::vector<message_id> late;
+  for (auto& [id, p] : pending_)
+    if (p.expires_ms + router_tick_ms <= now && !p.acknowledgement) late.push_back(id);
+  for (auto id : late) settle(id, failed(0, fault_of({errc::timed_out, "no answer before the message expired"})));
   give_up_routes(now);
   if (now - swept_ms_ > 10'000) {
     replay_.sweep(now);

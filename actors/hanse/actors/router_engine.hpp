@@ -5,6 +5,7 @@
 
 #include "hanse/actors/interfaces.hpp"
 #include "hanse/actors/services.hpp"
+#include "hanse/protocols/group_send.hpp"
 #include "hanse/protocols/message_clock.hpp"
 #include "hanse/protocols/reliable_unicast.hpp"
 #include "hanse/protocols/replay_window.hpp"
@@ -21,7 +22,10 @@ inline constexpr std::size_t unresolved_posts_max = 16'384;  ///< posts that wai
 inline constexpr std::size_t held_messages_max = 16'384;     ///< received messages that wait for a lookup or a mark
 inline constexpr std::size_t watches_max = 65'536;           ///< engines watched, in each direction
 inline constexpr std::size_t released_max = 65'536;          ///< engines remembered to have moved away
-inline constexpr std::uint32_t down_after_ms = 3000;         ///< without a link: then its engines are down; a guess
+inline constexpr std::size_t services_max = 64;              ///< protocols between nodes that services serve
+inline constexpr std::size_t claims_max = 65'536;    ///< (destination, protocol) pairs that services have claimed
+inline constexpr std::size_t groups_max = 16'384;    ///< messages to several receivers under way
+inline constexpr std::uint32_t down_after_ms = 3000; ///< without a link: then its engines are down; a guess
 inline constexpr std::uint32_t router_tick_ms = 1000;
 inline constexpr std::uint32_t route_patience_ms = 2000; ///< a message waits for the advert of its destination; a guess
 inline constexpr std::uint32_t resolve_again_ms = 100;   ///< before a request follows an engine that moves; a guess
@@ -40,6 +44,18 @@ struct router_state {
   std::map<identity, std::uint64_t> engine_versions; ///< of the adverts that engines here had in earlier lives
 };
 
+/// Adds to the batch of `key` in a short list of (key, items) pairs.
+template <class Batches, class Key, class T>
+void add_to_batch(Batches& batches, const Key& key, T item) {
+  for (auto& [k, items] : batches)
+    if (k == key) {
+      items.push_back(std::move(item));
+      return;
+    }
+  batches.emplace_back(key, typename Batches::value_type::second_type{});
+  batches.back().second.push_back(std::move(item));
+}
+
 class router_engine {
 public:
   using pointer = router_actor::pointer;
@@ -53,6 +69,7 @@ public:
 private:
   // --- out of engines (router_send.cpp) ---
   void accept(post p);
+  void fail_post(post& p, const error& why);
   void admit(post p);
   bool deliver_here(envelope& e);
   void resolve(envelope e);
@@ -83,6 +100,40 @@ private:
   void reject(const envelope& e, const error& why);
   void flush_gateways();
 
+  // --- messages to several receivers (router_groups.cpp) ---
+  bool is_spread(const identity& destination) const;
+  void start_group(post p);
+  void route_group(message_id id);
+  void take_group_route(message_id id, expected<route> decided);
+  void perform(message_id id, group_effects effects);
+  void send_copy(message_id id, const group_copy& copy);
+  void copy_ended(message_id group, std::size_t member, answer a);
+  void end_group(message_id id, answer a);
+  void schedule_group(message_id id);
+  bool tick_group(message_id id);
+  void fail_copies_at(const identity& node);
+
+  // --- services of this node and what they claim (router_services.cpp) ---
+  expected<unit> register_service(const std::string& protocol, const caf::strong_actor_ptr& service);
+  expected<unit> claim(const identity& destination, const std::string& protocol, const caf::strong_actor_ptr& service);
+  void service_ended(const caf::actor_addr& service);
+  void watch_service(const caf::strong_actor_ptr& service);
+  std::set<caf::strong_actor_ptr> all_services() const;
+  const caf::strong_actor_ptr* claimant(const envelope& e) const;
+  bool is_here(const envelope& e) const;
+  void to_service(const caf::strong_actor_ptr& service, inbound in);
+  void set_domain(domain_members d);
+  expected<unit> check_scope(const envelope& e, const identity& peer) const;
+  expected<identity> serving_engine(const envelope& e) const;
+  void set_serving(const engine_entry& e, bool serving);
+
+  // --- who watches which engine (router_watches.cpp) ---
+  void watch(const identity& destination, const caf::weak_actor_ptr& proxy);
+  void find_watched(const identity& engine);
+  void watch_at(const identity& engine, const identity& node);
+  void take_watch(const identity& watcher, byte_view body);
+  void engine_is_down(const identity& engine, const error& why);
+
   // --- the rest (router_engine.cpp) ---
   void perform(unicast_effects effects);
   void persist_ids();
@@ -91,12 +142,7 @@ private:
   void link_down(const identity& peer, std::uint64_t link);
   void add_engine(engine_entry e, caf::response_promise promise);
   engine_entry remove_engine(const identity& id, const error& reason);
-  void watch(const identity& destination, const caf::weak_actor_ptr& proxy);
-  void find_watched(const identity& engine);
-  void watch_at(const identity& engine, const identity& node);
   void retry_later(message_id id);
-  void take_watch(const identity& watcher, byte_view body);
-  void engine_is_down(const identity& engine, const error& why);
   void tick();
   void schedule_unicast();
   void finish();
@@ -109,6 +155,16 @@ private:
     bool acknowledgement = false;  ///< done when it is acknowledged, no reply is expected
     std::optional<envelope> retry; ///< sent again if the engine has moved meanwhile
     identity handed_to;            ///< the node it went to last: only that one may speak for the engine
+    bool any_at_node = false;      ///< the destination is no engine: whoever is hosted there may answer
+    message_id group = 0;          ///< a copy of this message to several receivers
+    std::size_t member = 0;
+  };
+  struct group_entry {
+    post original;
+    std::unique_ptr<group_send> machine;      ///< once the members are known
+    std::map<std::size_t, message_id> copies; ///< under way, by member
+    time_ms since_ms = 0;
+    time_ms timer_ms = 0; ///< 0: not set
   };
   struct watched {
     identity node; ///< that was asked to tell
@@ -144,6 +200,12 @@ private:
   std::unordered_map<identity, route_entry> routes_; ///< for default preferences only
   std::unordered_map<identity, host_entry> hosts_;   ///< source engine -> its node
   std::unordered_map<message_id, pending> pending_;
+  std::map<std::string, caf::strong_actor_ptr> services_of_node_; ///< by protocol name
+  std::unordered_map<identity, std::map<std::string, caf::strong_actor_ptr>> claims_;
+  std::size_t claim_count_ = 0;
+  std::unordered_map<message_id, group_entry> groups_;
+  std::unordered_map<identity, domain_members> domains_;
+  std::map<identity, std::vector<identity>> serving_; ///< domain -> engines here, the next one first
 
   message_clock clock_;
   replay_window replay_;
@@ -155,7 +217,7 @@ private:
   std::size_t unresolved_ = 0, held_ = 0;
 
   std::vector<std::pair<identity, std::vector<outbound>>> to_links_;
-  std::vector<std::pair<caf::strong_actor_ptr, std::vector<inbound>>> to_gateways_;
+  std::vector<std::pair<caf::strong_actor_ptr, std::vector<inbound>>> to_gateways_; ///< and to services
   std::vector<std::pair<caf::strong_actor_ptr, std::vector<answer>>> to_sinks_;
 
   std::map<identity, watched> watched_;             ///< remote engine -> who watches it here

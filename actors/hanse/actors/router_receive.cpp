@@ -8,6 +8,7 @@ namespace hanse {
 
 void router_engine::receive(const identity& peer, inbound in) {
   services_->trace(in.message, "receive", to_short_string(peer));
+  in.peer = peer;
   if (in.message.source == peer) return screen(std::move(in));
   check_host(peer, std::move(in));
 }
@@ -52,6 +53,7 @@ void router_engine::screen(inbound in) {
   auto& m = in.message;
   auto now = services_->now_ms();
   if (auto timely = check_time(m, now); !timely) return reject(m, timely.error());
+  if (auto within = check_scope(m, in.peer); !within) return reject(m, within.error());
   if (m.stream) {
     if (m.destination != services_->self && !engines_.contains(m.destination))
       return reject(m, {errc::engine_down, "no such engine on this node"});
@@ -109,7 +111,16 @@ void router_engine::settle_delivery(const stream_ref& delivery, errc result) {
 
 void router_engine::to_engine(inbound in) {
   auto& m = in.message;
-  auto i = engines_.find(m.destination);
+  if (auto* service = claimant(m)) return to_service(*service, std::move(in));
+  auto target = m.destination;
+  if (domains_.contains(target)) {
+    auto serving = serving_engine(m);
+    if (!serving) return reject(m, serving.error());
+    target = *serving;
+    auto& all = serving_.at(m.destination); // the next message goes to another one
+    std::rotate(all.begin(), all.begin() + 1, all.end());
+  }
+  auto i = engines_.find(target);
   if (i == engines_.end()) {
     if (in.delivery) settle_delivery(*in.delivery, errc::engine_down);
     return reject(m, {errc::wrong_recipient, "no such engine on this node"});
@@ -120,13 +131,7 @@ void router_engine::to_engine(inbound in) {
   }
   services_->trace(m, "deliver");
   services_->counters.delivered.inc();
-  for (auto& [gateway, batch] : to_gateways_)
-    if (gateway == i->second.gateway) {
-      batch.push_back(std::move(in));
-      return;
-    }
-  to_gateways_.emplace_back(i->second.gateway, std::vector<inbound>{});
-  to_gateways_.back().second.push_back(std::move(in));
+  add_to_batch(to_gateways_, i->second.gateway, std::move(in));
 }
 
 void router_engine::flush_gateways() {
@@ -135,12 +140,14 @@ void router_engine::flush_gateways() {
   to_gateways_.clear();
 }
 
-/// What is addressed to the node itself: pings and watches.
+/// What is addressed to the node itself: pings, watches, and what its services serve.
 void router_engine::to_node(inbound in) {
   auto& m = in.message;
+  if (auto i = services_of_node_.find(m.protocol.name); i != services_of_node_.end())
+    return to_service(i->second, std::move(in));
   if (m.protocol.name == monitor_protocol().name) return take_watch(m.source, m.body.view());
   if (m.protocol.name != node_protocol().name)
-    return reject(m, {errc::unsupported_protocol, "a node speaks hanse.node and hanse.monitor"});
+    return reject(m, {errc::unsupported_protocol, "no service of this node speaks " + m.protocol.name});
   if (m.protocol.major != node_protocol().major)
     return reject(m, {errc::unsupported_version, "this node speaks " + to_string(node_protocol())});
   if (m.kind != message_kind::ask) return;
@@ -166,7 +173,7 @@ void router_engine::take_answer(inbound in) {
     return;
   }
   auto& entry = i->second;
-  bool from_asked = entry.destination == m.source;
+  bool from_asked = entry.destination == m.source || (entry.any_at_node && in.peer && in.peer == entry.handed_to);
   bool fault = m.kind == message_kind::fault;
   answer a;
   if (fault) {
@@ -183,7 +190,7 @@ void router_engine::take_answer(inbound in) {
     bool elsewhere = a.fault->code == errc::wrong_recipient;
     if (elsewhere && entry.retry && services_->now_ms() + resolve_again_ms < entry.expires_ms)
       return retry_later(m.in_reply_to);
-    if (elsewhere) a.fault = fault_of({errc::engine_down, "the engine is not running"});
+    if (elsewhere && !entry.group) a.fault = fault_of({errc::engine_down, "the engine is not running"});
   }
   a.body = m.body;
   a.trace = m.trace;

@@ -42,8 +42,13 @@ std::string_view to_string(delivery d) noexcept {
   return "unicast";
 }
 
-bool routing_view::in_domain(const identity&, const identity&) const {
-  return false;
+const domain_members* routing_view::domain(const identity&) const {
+  return nullptr;
+}
+
+bool routing_view::in_domain(const identity& node, const identity& id) const {
+  const auto* known = domain(id);
+  return known && known->contains(node);
 }
 
 namespace {
@@ -74,6 +79,16 @@ struct usable {
 
 error excluded(errc code, const char* text) {
   return {code, text};
+}
+
+/// A message that is to stay in a domain passes between its members only.
+expected<unit> check_domain(const identity& domain, const identity& node, const routing_view& view) {
+  if (!view.in_domain(view.self(), domain))
+    return error{errc::permission_denied, "this node is no member of the domain " + to_short_string(domain)};
+  if (!view.in_domain(node, domain))
+    return error{errc::constraint,
+                 "node " + to_short_string(node) + " is no member of the domain " + to_short_string(domain)};
+  return ok();
 }
 
 } // namespace
@@ -132,8 +147,7 @@ expected<unit> routing::decider::check(const route_candidate& c, bool local, can
     return why_ ? error{errc::untrusted,
                         "trust " + std::to_string(trust) + " is below " + std::to_string(wanted.trust_min)}
                 : excluded(errc::untrusted, "trust is below trust_min");
-  if (wanted.scope == scope_kind::domain && !view_.in_domain(c.node, wanted.domain))
-    return excluded(errc::constraint, "not in the domain");
+  if (wanted.scope == scope_kind::domain) HANSE_CHECK(check_domain(wanted.domain, c.node, view_));
   const auto rtt = store.measured(c.node).rtt_us;
   if (wanted.rtt_max_ms != 0 && rtt && *rtt > std::uint64_t{wanted.rtt_max_ms} * 1000)
     return excluded(errc::constraint, "measured RTT is above rtt_max");
@@ -186,7 +200,7 @@ expected<route> routing::decider::expand(const identity& to, destination_kind ki
   if (!protocol) return error{errc::no_route, "no routing protocol for this kind of destination"};
   if (depth >= composite_depth_max) return errc::too_deep; // only a registered protocol could nest beyond the check
   if (depth == 0 && kind == destination_kind::group) HANSE_CHECK(check_group(to));
-  HANSE_TRY(const auto set, protocol->candidates(to, view_));
+  HANSE_TRY(const auto set, protocol->candidates(to, request_, view_));
   if (set.candidates.size() > composite_leaves_max) return errc::too_long;
   if (why_ && depth == 0) {
     why_->protocol = protocol->name();
@@ -262,7 +276,8 @@ expected<route> routing::decider::choose(const identity& to, const candidate_set
 }
 
 routing::routing() {
-  for (const auto kind : {destination_kind::engine, destination_kind::node, destination_kind::group})
+  for (const auto kind : {destination_kind::engine, destination_kind::node, destination_kind::group,
+                          destination_kind::domain, destination_kind::topic})
     set_protocol(kind, internal::builtin_routing(kind));
   // An unknown destination is treated as an engine without advert, so that the explanation names it.
   set_protocol(destination_kind::unknown, protocols_[static_cast<std::size_t>(destination_kind::engine)]);

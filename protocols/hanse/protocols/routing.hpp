@@ -6,6 +6,8 @@
 #include "hanse/crypto/composite.hpp"
 #include "hanse/protocols/advert_store.hpp"
 
+#include <algorithm>
+
 namespace hanse {
 
 /// What a destination identity stands for.
@@ -14,6 +16,18 @@ inline constexpr std::size_t destination_kinds = 6;
 
 std::string_view to_string(destination_kind k) noexcept;
 std::string_view to_string(delivery d) noexcept;
+
+inline constexpr std::size_t domain_view_members_max = 65'536; ///< nodes of one domain that a view holds
+inline constexpr std::size_t domain_view_introducers_max = 64;      ///< advertised nodes of one domain
+
+/// A domain as one node knows it. A node that is outside of it has no `members`, only the advertised introducers.
+struct domain_members {
+  identity domain;
+  std::vector<identity> members;     ///< nodes, ascending, no duplicates; with this node if it is one of them
+  std::vector<identity> introducers; ///< nodes that the domain advertises to outsiders, in advertised order
+
+  bool contains(const identity& node) const { return std::ranges::binary_search(members, node); }
+};
 
 /// What `decide` may ask of the node. Answers must not change during one call.
 class routing_view {
@@ -31,7 +45,10 @@ public:
   /// The descriptor of a composite identity; null if unknown.
   virtual const composite_descriptor* group(const identity& id) const = 0;
 
-  /// Whether `node` is a member of `domain`, for scope_kind::domain. The default knows no domain.
+  /// What is known of a domain; null if nothing. The default knows none.
+  virtual const domain_members* domain(const identity& id) const;
+
+  /// Whether `node` is a member of `domain`, for scope_kind::domain. The default asks `domain`.
   virtual bool in_domain(const identity& node, const identity& domain) const;
 };
 
@@ -110,18 +127,21 @@ public:
   virtual std::string_view name() const = 0;
 
   /// Errors: `no_route` and what else the protocol states.
-  virtual expected<candidate_set> candidates(const identity& destination, const routing_view& view) const = 0;
+  virtual expected<candidate_set> candidates(const identity& destination, const route_request& request,
+                                             const routing_view& view) const = 0;
 };
 
 inline constexpr std::size_t destination_types_max = 65'536; ///< registered destinations (domains, topics)
 
-/// Chooses routes. Engines, nodes and groups are built in. Not thread-safe while being changed.
+/// Chooses routes. Engines, nodes, groups, domains (anycast to a member, or from outside to an introducer) and topics
+/// (a service of this node has claimed them) are built in. Not thread-safe while being changed.
 ///
 /// Candidates are ranked: local, connected, higher trust, higher reputation (in steps of 100), lower RTT, lower loss,
 /// then by `tie`. Excluded are: banned ones (`untrusted`), below trust_min (`untrusted`), remote ones under
-/// scope_kind::local (`constraint`), outside of the domain under scope_kind::domain (`constraint`), with a measured RTT
-/// above rtt_max_ms (`constraint`; an unmeasured node passes), engines without advert (`no_route`), nodes without
-/// usable address (`no_address`, or `constraint` by transport preferences).
+/// scope_kind::local (`constraint`), outside of the domain under scope_kind::domain (`constraint`; `permission_denied`
+/// for all if this node is itself outside), with a measured RTT above rtt_max_ms (`constraint`; an unmeasured node
+/// passes), engines without advert (`no_route`), nodes without usable address (`no_address`, or `constraint` by
+/// transport preferences).
 class routing {
 public:
   routing();
