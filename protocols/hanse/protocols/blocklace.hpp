@@ -33,7 +33,8 @@ struct lace_config {
   std::size_t pending_max = 16'384;                  ///< blocks that wait for others or for knowledge
   std::size_t pending_octets_max = 64 * 1024 * 1024; ///< of those
   std::size_t wants_max = 4096;                      ///< missing blocks remembered as asked for
-  std::size_t tip_answers = 2;                       ///< peers that must confirm the own tip, fewer if there are fewer
+  std::size_t tip_answers_min = 2;                   ///< peers that must confirm the own tip: a third of all and one,
+  std::size_t tip_answers_max = 8;                   ///< within these, and never more than there are
 };
 
 /// Commit these writes to `lace_table`, all or none and in the order of tokens; then call `persisted(token)`.
@@ -103,8 +104,9 @@ public:
   /// Takes encoded blocks from an authenticated node, in any order. Whatever is wrong comes out as `lace_refused`.
   void accept(const identity& from, std::span<const shared_bytes> blocks, lace_effects& out);
 
-  /// What a peer holds of this node's own blocks: the highest seq, 0 for none.
-  void peer_tip(const identity& peer, std::uint64_t seq, std::size_t members, lace_effects& out);
+  /// A peer's answer to "what is the newest block of mine that you hold": that block, or nothing. Only an own
+  /// signature counts as more, so nobody can keep this node from writing. `others`: how many members could answer.
+  void peer_tip(const identity& peer, const std::optional<shared_bytes>& newest, std::size_t others, lace_effects& out);
 
   /// The operator vouches that the own blocks here are all there are.
   void assume_current(lace_effects& out);
@@ -112,6 +114,7 @@ public:
   // --- own blocks ---
 
   /// Whether this node may write: started, own tip confirmed, not Byzantine itself.
+  bool is_confirmed() const noexcept { return confirmed_; }
   bool may_write() const noexcept { return started_ && confirmed_ && !is_byzantine(own_.identity()); }
 
   /// Writes a block on top of all that is accepted. It counts here at once and leaves after `persisted`.
@@ -136,8 +139,8 @@ public:
   std::vector<identity> byzantine() const; ///< ascending
   std::optional<equivocation_proof> proof_against(const identity& who) const;
 
-  /// A block that is accepted, pending, or waits for others: the highest seq of `creator`, 0 for none.
-  std::uint64_t highest_seq(const identity& creator) const noexcept;
+  /// The block of `creator` with the highest seq, accepted or not.
+  std::optional<shared_bytes> newest_of(const identity& creator) const;
 
   /// Whether the block is here in any state.
   bool has(const block_id& id) const noexcept { return graph_.find(id) != no_block || waiting_.contains(id); }
@@ -160,31 +163,34 @@ private:
     std::size_t octets = 0;
   };
 
-  void take(const identity& from, const shared_bytes& wire, std::map<identity, std::vector<block_id>>& missing,
-            lace_effects& out);
-  bool is_refused(const identity& from, const block& b, lace_effects& out);
+  void take(const identity& from, const shared_bytes& wire, std::vector<block_id>& missing, lace_effects& out);
   void refuse(const identity& from, error why, lace_effects& out);
-  void place_with_waiters(block first, const identity& from, lace_effects& out);
+  bool lacks_past(const block& b) const;
+  void place_with_waiters(block first, const identity& from, std::vector<block_id>& missing, lace_effects& out);
   bool place_one(const block& b, const identity& from, lace_effects& out);
+  void wait_for(block b, const identity& from, std::vector<block_id>& missing);
+  void drop_with_waiters(const block_id& id);
   void hold(const block_id& id, const identity& from, std::size_t octets);
   void unhold(const block_id& id);
   void make_room(lace_effects& out);
-  void evict(const block_id& id);
-  void drop_waiting(const block_id& id);
+  bool evict_of_largest_share();
+  bool evict(const block_id& id);
   bool knows_all(block_index b) const;
   bool shows_more(block_index b) const;
   void try_accept(block_index b, lace_effects& out);
+  void recheck_twins(lace_effects& out);
   void accept_with_past(block_index b, lace_effects& out);
-  void accept_one(block_index b, bool durable, lace_effects& out);
-  void note_byzantine(creator_index c, std::optional<equivocation_proof> proof, lace_effects& out);
+  void accept_one(block_index b, lace_effects& out);
+  void note_byzantine(creator_index c, lace_effects& out);
   void acknowledge(block_index b);
+  void confirm(lace_effects& out);
   void reacknowledge(lace_effects& out);
   void settle(lace_effects& out);
   bool owes_ack() const;
   std::vector<block_index> own_preds() const;
   expected<block_id> append_own(byte_view payload, lace_effects& out);
   void persist_all(lace_effects& out);
-  bytes key_of(std::uint64_t order) const;
+  bytes key_of(std::uint64_t stored_at) const;
 
   key_pair own_;
   lace_config config_;
@@ -193,22 +199,25 @@ private:
   bool started_ = false;
   bool confirmed_ = false;
   std::map<std::uint64_t, shared_bytes> restored_;
-  std::map<identity, std::uint64_t> tips_; ///< answers of peers, until confirmed
+  std::map<identity, std::uint64_t> tips_; ///< answers of peers, until confirmed: the seq of an own block
+  std::size_t others_ = 0;
 
   std::unordered_map<block_id, waiting_block> waiting_;
   std::unordered_map<block_id, std::vector<block_id>> waiters_; ///< missing -> who waits
   std::unordered_map<block_id, held> held_;                     ///< waiting and placed but not accepted
   std::map<identity, std::pair<std::size_t, std::map<std::uint64_t, block_id>>> shares_; ///< by sender, oldest first
   std::size_t held_octets_ = 0;
-  std::uint64_t order_ = 0;
+  std::uint64_t order_ = 0;  ///< of arrival
+  std::uint64_t stored_ = 0; ///< keys used
 
   std::vector<block_index> accepted_;
-  std::unordered_map<block_index, std::uint64_t> stored_at_; ///< the key of an accepted block
-  std::set<block_index> heads_;                              ///< accepted, and no accepted block points at them
+  std::set<block_index> heads_; ///< accepted, and no accepted block points at them
   std::set<creator_index> byzantine_;
   std::map<creator_index, equivocation_proof> proofs_;
   std::vector<block_index> newly_acknowledged_;
+  std::vector<block_index> recheck_; ///< pending blocks whose twin was accepted
   bool byzantine_grew_ = false;
+  bool ack_owed_ = false;
   block_index own_tip_ = no_block;
   std::vector<key_value_write> writes_;
   std::vector<shared_bytes> own_unsent_;

@@ -33,7 +33,8 @@ struct placed_block {
   std::uint32_t place = 0;    ///< 1, 2, … in its lane
   std::uint32_t children = 0; ///< placed blocks that point here
   std::uint32_t payload_at = 0, payload_size = 0;
-  bool here = false; ///< false: a free slot
+  std::uint64_t stored_at = 0; ///< set by the blocklace: its place in the order of acceptance
+  bool here = false;           ///< false: a free slot
   bool bare = false;
   bool bad = false;          ///< ill-formed or invalid in its own past
   bool accepted = false;     ///< by the blocklace
@@ -48,9 +49,6 @@ public:
   lace_graph(const identity& domain, block_rules& rules) : domain_(domain), rules_(rules) {}
 
   const identity& domain() const noexcept { return domain_; }
-
-  /// Why a block was not placed.
-  enum class refusal : std::uint8_t { none, unauthorised };
 
   /// Adds a block all of whose pointers are placed, and judges it. Precondition: not placed yet, of this domain.
   /// no_block if its creator was never authorised.
@@ -96,6 +94,9 @@ public:
       if (const auto t = at_seq(l, blocks_[b].seq); t != no_block && t != b && wanted(t)) return t;
     return no_block;
   }
+
+  /// Drops the payload of a block.
+  void strip(block_index b);
 
   /// Octets that the graph holds, roughly.
   std::size_t memory() const noexcept;
