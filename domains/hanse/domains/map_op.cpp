@@ -12,12 +12,16 @@ constexpr std::uint64_t format_version = 1;
 std::size_t fields_of(map_op_kind k) {
   switch (k) {
   case map_op_kind::add:
-  case map_op_kind::checkpoint: return 6;
-  case map_op_kind::put: return 5;
+  case map_op_kind::checkpoint:
+    return 6;
+  case map_op_kind::put:
+    return 5;
   case map_op_kind::configure:
   case map_op_kind::remove:
-  case map_op_kind::revoke: return 4;
-  default: return 3;
+  case map_op_kind::revoke:
+    return 4;
+  default:
+    return 3;
   }
 }
 
@@ -112,7 +116,9 @@ bytes encode(const map_op& op) {
   out.unsigned_integer(format_version);
   out.unsigned_integer(op.at_ms);
   switch (op.kind) {
-  case map_op_kind::configure: out.blob(op.value); break;
+  case map_op_kind::configure:
+    out.blob(op.value);
+    break;
   case map_op_kind::add:
     write_key(out, op.key);
     out.unsigned_integer(op.level);
@@ -123,13 +129,16 @@ bytes encode(const map_op& op) {
     out.blob(op.value);
     break;
   case map_op_kind::remove:
-  case map_op_kind::revoke: write_key(out, op.key); break;
+  case map_op_kind::revoke:
+    write_key(out, op.key);
+    break;
   case map_op_kind::checkpoint:
     out.unsigned_integer(op.version);
     out.blob(op.state.view());
     out.blob(op.signature);
     break;
-  default: break;
+  default:
+    break;
   }
   return std::move(out).take();
 }
@@ -143,7 +152,9 @@ expected<map_op> decode_map_op(byte_view wire) {
   if (op.kind == map_op_kind::none || fields != fields_of(op.kind)) in.fail(errc::bad_value);
   op.at_ms = in.unsigned_integer(wire_number_max);
   switch (op.kind) {
-  case map_op_kind::configure: op.value = to_bytes(in.blob(map_advert_max)); break;
+  case map_op_kind::configure:
+    op.value = to_bytes(in.blob(map_advert_max));
+    break;
   case map_op_kind::add:
     op.key = read_member(in);
     op.level = static_cast<member_level>(in.unsigned_integer(level_lowest));
@@ -160,7 +171,9 @@ expected<map_op> decode_map_op(byte_view wire) {
       op.key = read_member(in);
     }
     break;
-  case map_op_kind::revoke: op.key = read_member(in); break;
+  case map_op_kind::revoke:
+    op.key = read_member(in);
+    break;
   case map_op_kind::checkpoint: {
     op.version = in.unsigned_integer(wire_number_max);
     const auto state = in.blob_exactly(digest::size_bytes);
@@ -168,7 +181,8 @@ expected<map_op> decode_map_op(byte_view wire) {
     op.signature = to_bytes(in.blob(checkpoint_signature_max));
     break;
   }
-  default: break;
+  default:
+    break;
   }
   HANSE_CHECK(in.finish());
   return op;

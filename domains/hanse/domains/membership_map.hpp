@@ -17,6 +17,7 @@
 #include "hanse/protocols/blocklace.hpp"
 
 #include <functional>
+#include <set>
 
 namespace hanse {
 
@@ -89,7 +90,9 @@ public:
   /// level_none if `who` is no member; level_owner for the owner.
   member_level level_of(const identity& who) const noexcept;
   bool is_member(const identity& who) const noexcept { return level_of(who) != level_none; }
-  bool may(const identity& who, domain_action what) const noexcept { return terms().permissions.allows(what, level_of(who)); }
+  bool may(const identity& who, domain_action what) const noexcept {
+    return terms().permissions.allows(what, level_of(who));
+  }
 
   /// All members, ascending. The owner is none unless an advert names it as introducer.
   std::vector<member_view> members() const;
@@ -108,9 +111,10 @@ public:
 
   /// The newest checkpoint that the domain's owner signed; no_block if there is none.
   block_index checkpoint() const noexcept;
+  std::uint64_t checkpoint_version() const noexcept; ///< of it; 0 if there is none
 
-  /// Blocks that the newest checkpoint covers and whose payloads nothing needs any more: acknowledgements, old
-  /// checkpoints, and values that a later one replaced or removed.
+  /// Blocks that the newest checkpoint covers and whose payloads nothing needs any more: acknowledgements,
+  /// and values that a later one replaced or removed.
   std::vector<block_index> strippable(const lace_graph& lace) const;
 
   /// Octets that the map holds, roughly.
@@ -124,13 +128,13 @@ private:
     map_op_kind kind = map_op_kind::none;
     member_level rank = level_none; ///< of the author in the block's past
     member_level level = level_none;
-    bool potent = false;            ///< a Revoke that voids something placed
+    bool potent = false; ///< a Revoke that voids something placed
     bool applied = false;
     key_index key = no_key;
     key_index author = no_key;
     block_index authority = no_block; ///< the Add or Configure that the author acted by
-    std::uint32_t value_at = 0, value_size = 0;
     time_ms at_ms = 0;
+    std::uint64_t version = 0; ///< of a checkpoint
   };
   struct standing_level {
     member_level level = level_none;
@@ -139,11 +143,11 @@ private:
   };
   struct key_entry {
     map_key key;
-    std::vector<block_index> ops;     ///< placed Adds, Puts, Removes, Revokes of this key
-    std::vector<block_index> revokes; ///< the Revokes among them
-    std::vector<block_index> live;    ///< text keys: standing acknowledged Puts that nothing removed or replaced
-    standing_level shown;             ///< member keys: the state
-    block_index shown_value = no_block;
+    std::vector<block_index> ops;      ///< placed Adds, Puts, Removes, Revokes of this key
+    std::vector<block_index> revokes;  ///< the Revokes among them
+    std::vector<block_index> live;     ///< text keys: standing acknowledged Puts that nothing removed or replaced
+    standing_level shown;              ///< member keys: the state
+    block_index shown_text = no_block; ///< text keys: the state
     bool is_dirty = false;
   };
   struct config_entry {
@@ -156,7 +160,7 @@ private:
   key_index intern(const map_key& key);
   key_index find_key(const map_key& key) const noexcept;
   const config_entry* config_in(const scope& s) const;
-  std::vector<bool> standing_revokes(const scope& s) const;
+  void find_standing(scope& s) const;
   bool precedes(const lace_graph& g, block_index r, block_index other) const;
   bool could_void(const lace_graph& g, block_index r, block_index o) const;
   bool is_voided(const scope& s, block_index o) const;
@@ -165,18 +169,22 @@ private:
   bool is_introducer(const scope& s, const config_entry& config, key_index k, block_index& source) const;
   standing_level level_in(const scope& s, key_index k) const;
   member_level known_level(const scope& s, key_index k) const;
-  block_verdict judge_op(const scope& s, const lace_graph& g, block_index b, const map_op& op, record& r);
-  bool is_allowed(const scope& s, const map_op& op, member_level rank, key_index author) const;
+  block_verdict judge_in(const scope& s, block_index b, const expected<map_op>& op);
+  const std::optional<domain_terms>& terms_of(byte_view signed_advert, const digest& hash);
+  bool is_allowed(const scope& s, const map_op& op, member_level rank, const identity& author) const;
   void enlist(const lace_graph& g, block_index b, const map_op& op);
   void note_potent(const lace_graph& g, block_index b);
   void make_potent(const lace_graph& g, block_index revoke);
   void apply_one(const scope& s, block_index b);
-  bool voids_applied(const lace_graph& g, block_index revoke) const;
-  void fold_text(const scope& s, key_entry& k, block_index b);
+  template <class F>
+  bool voids_one(const lace_graph& g, block_index revoke, F&& wanted) const;
+  void fold_text(const scope& s, std::vector<block_index>& live, block_index b) const;
+  block_index winner(const lace_graph& g, const std::vector<block_index>& live) const;
+  void show_config(const scope& s, map_effects& out);
   void mark(key_index k);
-  void refold(const scope& s, std::span<const block_index> acknowledged);
+  void refold(const scope& s);
   void report(const scope& s, map_effects& out);
-  void report_member(const scope& s, key_entry& k, map_effects& out);
+  void report_member(const scope& s, key_entry& k, key_index index, map_effects& out);
   void report_text(const lace_graph& g, key_entry& k, map_effects& out);
   bytes value_at(const lace_graph& g, block_index b) const;
 
@@ -186,16 +194,14 @@ private:
   std::vector<record> records_;
   std::vector<key_entry> keys_;
   std::map<map_key, key_index> key_by_name_;
-  std::vector<config_entry> configs_;   ///< newest first: by (version, hash) descending
-  std::vector<block_index> potent_;     ///< Revokes, by (rank, height, id)
+  std::vector<config_entry> configs_;    ///< newest first: by (version, hash) descending
+  std::vector<block_index> potent_;      ///< Revokes, by (rank, height, id)
   std::vector<block_index> checkpoints_; ///< placed ones with a good signature
-  std::vector<block_index> applied_;    ///< in the order of `apply`
-  std::vector<bool> applied_standing_;  ///< of potent_, in the acknowledged part
+  std::vector<block_index> applied_;     ///< in the order of `apply`
   std::vector<key_index> dirty_;
   std::map<digest, std::optional<domain_terms>> judged_; ///< by advert octets; bounded
-  digest shown_config_;
+  std::optional<config_entry> shown_config_;
   std::size_t member_count_ = 0;
-  bool needs_refold_ = false;
 };
 
 } // namespace hanse
