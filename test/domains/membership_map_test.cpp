@@ -231,9 +231,9 @@ TEST_CASE("map: operations decode only from their one encoding") {
   checkpoint.kind = map_op_kind::checkpoint;
   checkpoint.version = 7;
   checkpoint.signature = signature;
-  for (const auto& op : {configure_op(fake_advert(1, {id(1)}), 5), add_op(id(3), 7, to_bytes("v"), 5),
-                         put_op("k", to_bytes("v"), 5), remove_op("k", 5), remove_op(id(3), 5), revoke_op(id(3), 5),
-                         ack_op(5), checkpoint}) {
+  for (const auto& op :
+       {configure_op(fake_advert(1, {id(1)}), 5), add_op(id(3), 7, to_bytes("v"), 5), put_op("k", to_bytes("v"), 5),
+        remove_op("k", 5), remove_op(id(3), 5), revoke_op(id(3), 5), ack_op(5), checkpoint}) {
     const auto octets = encode(op);
     CHECK(*decode_map_op(octets) == op);
     for_each_other_length(octets, [&](byte_view bad) { CHECK_FALSE(decode_map_op(bad)); });

@@ -117,6 +117,9 @@ public:
   /// and values that a later one replaced or removed.
   std::vector<block_index> strippable(const lace_graph& lace) const;
 
+  /// Revokes that void something placed beside them.
+  std::size_t potent_revokes() const noexcept { return potent_.size(); }
+
   /// Octets that the map holds, roughly.
   std::size_t memory() const noexcept;
 
