@@ -125,6 +125,7 @@ inline void exchange(hand_node& a, hand_node& b) {
 /// A block of one's own making: what a Byzantine node writes.
 struct forger {
   explicit forger(std::uint64_t number) : keys(key(number)) {}
+  explicit forger(key_pair k) : keys(std::move(k)) {}
 
   block make(std::uint64_t seq, std::optional<block_id> prev, std::vector<block_id> preds, const map_op& op,
              const identity& domain = domain_id()) const {
