@@ -213,7 +213,7 @@ void sync_octets(benchmark::State& state) {
     state.ResumeTiming();
     std::vector<std::pair<std::size_t, bytes>> mail; // to
     y.lattice.peer_up(names[0], 1, y.out);
-    for (bool first = true; first || !mail.empty(); first = false) {
+    for (;;) {
       for (std::size_t i = 0; i < 2; ++i) {
         for (auto& e : both[i]->out)
           if (auto* m = std::get_if<peer_message>(&e)) octets += m->body.size(), mail.emplace_back(1 - i, m->body);
