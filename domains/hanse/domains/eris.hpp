@@ -176,6 +176,9 @@ public:
   /// The first one that is wanted; null when it is done.
   const digest* next() const noexcept;
 
+  /// The inner node that leads on behind the known leaves: provide it early, and more leaves are known. Null: none.
+  const digest* inner() const noexcept;
+
   /// Whether `provide` takes this one now: the next leaf, or the inner node that leads on behind the known leaves.
   bool takes(const digest& reference) const noexcept;
 

@@ -92,7 +92,7 @@ std::vector<digest> eris_decoder::wanted() const {
   std::vector<digest> result;
   result.reserve(leaves_.size() + 1);
   for (const auto& leaf : leaves_) result.push_back(leaf.pair.reference);
-  if (walk_.current() && walk_.current()->level > 0) result.push_back(walk_.current()->pair.reference);
+  if (inner()) result.push_back(*inner());
   return result;
 }
 
@@ -101,9 +101,13 @@ const digest* eris_decoder::next() const noexcept {
   return walk_.current() ? &walk_.current()->pair.reference : nullptr;
 }
 
+const digest* eris_decoder::inner() const noexcept {
+  return walk_.current() && walk_.current()->level > 0 ? &walk_.current()->pair.reference : nullptr;
+}
+
 bool eris_decoder::takes(const digest& reference) const noexcept {
   if (!leaves_.empty() && leaves_.front().pair.reference == reference) return true;
-  return walk_.current() && walk_.current()->level > 0 && walk_.current()->pair.reference == reference;
+  return inner() && *inner() == reference;
 }
 
 expected<unit> eris_decoder::provide(const digest& reference, byte_view block, const eris_content_sink& out,
