@@ -12,11 +12,12 @@ namespace {
 constexpr int schema_version = 1;
 constexpr int application_id = 0x48616e42; // "HanB": a block database, not the node's
 
-// page_size: at 16 KiB a block of 32 KiB wastes 6 % and takes two overflow pages; measured against 4, 8, 32 and 64 KiB
+// page_size: measured per octet put, 32 KiB takes 80 % of the processor time of 16 KiB and 60 % of that of 8 KiB, for
+// 12 % of space; at 64 KiB half of it would be lost. The log goes to the file every 16 MiB.
 constexpr const char* settings[] = {
-    "PRAGMA page_size=16384",         "PRAGMA locking_mode=EXCLUSIVE",      "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",        "PRAGMA cell_size_check=ON",          "PRAGMA cache_size=-16384",
-    "PRAGMA wal_autocheckpoint=1000", "PRAGMA journal_size_limit=67108864",
+    "PRAGMA page_size=32768",        "PRAGMA locking_mode=EXCLUSIVE",      "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",       "PRAGMA cell_size_check=ON",          "PRAGMA cache_size=-16384",
+    "PRAGMA wal_autocheckpoint=512", "PRAGMA journal_size_limit=67108864",
 };
 
 constexpr const char* schema =
@@ -209,7 +210,9 @@ expected<std::int64_t> block_database::number_of(const identity& domain) {
 }
 
 expected<unit> block_database::put(const digest& name, byte_view octets) {
-  HANSE_CHECK(remove(name)); // a bad one, perhaps
+  HANSE_CHECK(start_writing());
+  HANSE_TRY(const auto old, find(name));
+  if (old) HANSE_CHECK(remove(name)); // a bad one
   HANSE_CHECK(query(*this, put_data).blob(1, octets).run());
   const auto id = static_cast<std::uint64_t>(sqlite3_last_insert_rowid(db_.get()));
   return query(*this, put_block).blob(1, name.view()).number(2, octets.size()).number(3, id).run();

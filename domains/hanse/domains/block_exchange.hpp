@@ -44,7 +44,8 @@ struct block_exchange_config {
   std::uint32_t searches_per_s = 200; ///< passed on for one member
   std::size_t pushes_max = 4;         ///< puts under way to one member, of up to 928 KiB
   std::uint32_t push_tries_max = 5;
-  std::size_t acks_max = 256; ///< puts of others that wait for the commit; above, they are refused
+  std::size_t recent_max = 256; ///< fetched blocks kept in memory for who waits for them: 8 MiB
+  std::size_t acks_max = 256;   ///< puts of others that wait for the commit; above, they are refused
 };
 
 /// A block that was wanted is in the store (not yet durable: it may have to be fetched again after a crash).
@@ -104,6 +105,10 @@ public:
   expected<unit> want(std::span<const digest> names, std::span<const identity> providers, time_ms now,
                       block_effects& out);
   void unwant(const digest& name);
+
+  /// A block that was fetched just now, taken out of memory: spares reading and hashing it again. Else it is in the
+  /// store.
+  std::optional<bytes> take_recent(const digest& name);
 
   /// Puts blocks of the store, at most one message of them (message_blocks_max, message_octets_max), at a member until
   /// then. Ends in one block_pushed. Errors, with nothing done: `queue_full` (pushes_max), `not_found` (a block, or the
@@ -182,6 +187,7 @@ private:
   // block_fetch.cpp
   expected<unit> on(const identity& from, const blocks_answer& m, time_ms now, block_effects& out);
   expected<unit> on(const identity& from, const blocks_presence& m, time_ms now, block_effects& out);
+  void remember(const named_block& b);
   void delivered(member& m, const digest& name, time_ms now);
   void land(wanted_block& w, const digest& name);
   void arrived(const digest& name, const identity& from, block_effects& out);
@@ -217,6 +223,8 @@ private:
   std::map<digest, wanted_block> wants_;
   std::map<std::uint64_t, digest> open_; ///< wanted and not asked of anybody, in the order of need
   std::uint64_t next_order_ = 1, next_push_ = 1, next_token_ = 1;
+  std::map<digest, bytes> recent_;
+  std::deque<digest> recent_order_; ///< may name what was taken
   std::deque<pending_ack> acks_;
   std::set<std::uint64_t> nonces_;
   std::deque<std::uint64_t> nonce_order_;

@@ -101,6 +101,21 @@ void block_exchange::arrived(const digest& name, const identity& from, block_eff
   out.push_back(block_arrived{name, from});
 }
 
+void block_exchange::remember(const named_block& b) {
+  if (!recent_.emplace(b.name, to_bytes(b.octets)).second) return;
+  recent_order_.push_back(b.name);
+  while (recent_order_.size() > config_.recent_max) {
+    recent_.erase(recent_order_.front());
+    recent_order_.pop_front();
+  }
+}
+
+std::optional<bytes> block_exchange::take_recent(const digest& name) {
+  auto found = recent_.extract(name);
+  if (found.empty()) return std::nullopt;
+  return std::move(found.mapped());
+}
+
 expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, time_ms now, block_effects& out) {
   auto& who = members_.at(from);
   for (const auto& b : m.blocks) {
@@ -123,6 +138,7 @@ expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, 
     }
     ++stats_.fetched;
     stats_.fetched_octets += b.octets.size();
+    remember(b);
     arrived(b.name, from, out);
   }
   for (const auto& name : m.missing) {

@@ -157,7 +157,14 @@ block_message read_fields(msgpack_reader& in, std::uint64_t kind) {
 } // namespace
 
 bytes encode(const block_message& m) {
-  msgpack_writer out;
+  std::size_t octets = 0; // reserved at once: a full message would be copied ten times while it grows
+  if (const auto* answer = std::get_if<blocks_answer>(&m))
+    for (const auto& b : answer->blocks) octets += b.octets.size() + 64;
+  if (const auto* put = std::get_if<blocks_put>(&m))
+    for (const auto& b : put->blocks) octets += b.size() + 64;
+  bytes buffer;
+  buffer.reserve(octets + 64);
+  msgpack_writer out{std::move(buffer)};
   out.array(field_counts[m.index()]);
   out.unsigned_integer(m.index());
   out.unsigned_integer(message_version);

@@ -85,7 +85,10 @@ expected<unit> content_get::ask(time_ms now, block_effects& out) {
 }
 
 expected<unit> content_get::take(const digest& name, const eris_content_sink& sink) {
-  HANSE_TRY(const auto block, exchange_.store().get(name));
+  auto block = exchange_.take_recent(name);
+  if (!block) {
+    HANSE_TRY(block, exchange_.store().get(name));
+  }
   ready_.erase(name); // if it is not here any more, or comes again later, it is asked for anew
   if (!block) return ok();
   const auto before = decoder_.content_size();
