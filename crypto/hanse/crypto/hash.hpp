@@ -25,4 +25,7 @@ inline digest blake2b_256(byte_view data) noexcept {
   return blake2b_256({data});
 }
 
+/// The keyed form of RFC 7693 section 2.5: another hash function for every key.
+digest blake2b_256_keyed(std::span<const std::byte, 32> key, byte_view data) noexcept;
+
 } // namespace hanse

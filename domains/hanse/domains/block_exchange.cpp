@@ -1,0 +1,137 @@
+// The machine of blocks/1: members, dispatch, time. See block_exchange.hpp; fetching and serving have files of their
+// own.
+#include "hanse/domains/block_exchange.hpp"
+
+#include <algorithm>
+
+namespace hanse {
+
+namespace {
+
+constexpr time_ms poll_ms = 20; // how exactly timeouts are kept while something is under way
+
+} // namespace
+
+block_exchange::block_exchange(block_store& store, key_pair key, random_source& random,
+                               const block_exchange_config& config)
+    : store_(&store), key_(std::move(key)), random_(&random), config_(config) {}
+
+void block_exchange::set_member(const identity& node, std::uint8_t trust) {
+  if (node == key_.identity()) return;
+  const auto found = members_.find(node);
+  if (found == members_.end()) {
+    if (members_.size() >= config_.members_max) return;
+    auto& m = members_[node];
+    m.trust = trust;
+    m.window = config_.window_initial;
+  } else {
+    found->second.trust = trust;
+  }
+}
+
+void block_exchange::drop_member(const identity& node, block_effects& out) {
+  const auto found = members_.find(node);
+  if (found == members_.end()) return;
+  give_up_flights(found->second, node);
+  for (const auto& [id, p] : found->second.pushes)
+    out.push_back(block_pushed{node, p.token, errc::unreachable, std::nullopt});
+  members_.erase(found);
+}
+
+void block_exchange::set_tree(const identity& topic, std::vector<identity> neighbours) {
+  if (neighbours.empty()) {
+    trees_.erase(topic);
+  } else if (trees_.contains(topic) || trees_.size() < config_.trees_max) {
+    trees_[topic] = std::move(neighbours);
+  }
+}
+
+bool block_exchange::usable(const member& m, time_ms now) const noexcept {
+  return m.trust >= config_.serve_trust_min && now >= m.punished_until && now >= m.idle_until;
+}
+
+std::vector<identity> block_exchange::candidates(time_ms now) {
+  std::vector<identity> result;
+  for (const auto& [node, m] : members_)
+    if (usable(m, now)) result.push_back(node);
+  for (std::size_t i = result.size(); i > 1; --i) std::swap(result[i - 1], result[random_->below(i)]);
+  return result;
+}
+
+/// Up to `count` random trusted members.
+std::vector<identity> block_exchange::some_members(std::size_t count, const std::set<identity>& except) {
+  std::vector<identity> result;
+  for (const auto& [node, m] : members_)
+    if (m.trust >= config_.serve_trust_min && m.punished_until <= ticked_ && !except.contains(node))
+      result.push_back(node);
+  count = std::min(count, result.size());
+  for (std::size_t i = 0; i < count; ++i) std::swap(result[i], result[i + random_->below(result.size() - i)]);
+  result.resize(count);
+  return result;
+}
+
+void block_exchange::misbehaved(const identity& node, error why, time_ms now, block_effects& out) {
+  auto& m = members_.at(node);
+  m.punished_until = now + config_.penalty_ms;
+  m.gives = false;
+  m.queue.clear();
+  m.queued.clear();
+  give_up_flights(m, node);
+  ++stats_.liars;
+  out.push_back(block_misbehaviour{node, std::move(why)});
+}
+
+void block_exchange::fail(const error& why, block_effects& out) {
+  if (!failed_) out.push_back(block_store_failed{why});
+  failed_ = true;
+}
+
+void block_exchange::send(const identity& to, const block_message& m, block_effects& out) {
+  out.push_back(peer_message{to, encode(m)});
+}
+
+expected<unit> block_exchange::receive(const identity& from, byte_view body, time_ms now, block_effects& out) {
+  if (failed_) return errc::io_error;
+  const auto found = members_.find(from);
+  if (found == members_.end() || found->second.trust < config_.serve_trust_min) {
+    ++stats_.refused;
+    return error{errc::untrusted, "blocks are for trusted members"};
+  }
+  if (now < found->second.punished_until) return errc::untrusted;
+  found->second.punished_until = 0;
+  auto m = decode_block_message(body);
+  if (!m) { // a later version is no fault; everything else is never sent by an honest member
+    if (m.error() != errc::bad_version) misbehaved(from, m.error(), now, out);
+    return m.error();
+  }
+  auto done = std::visit([&](const auto& message) { return on(from, message, now, out); }, *m);
+  if (!done && done.error() == errc::io_error) fail(done.error(), out);
+  return done;
+}
+
+void block_exchange::tick(time_ms now, block_effects& out) {
+  if (failed_) return;
+  ticked_ = now;
+  if (auto ticked = store_->tick(now); !ticked) return fail(ticked.error(), out);
+  acknowledge(out);
+  time_out(now, out);
+  if (const auto lost = store_->take_lost(); !lost.empty() && wants_.size() + lost.size() <= config_.wants_max)
+    (void)want(lost, {}, now, out); // repair: it can only fail by the store, which then has failed
+  for (auto& [who, m] : members_) time_out_pushes(who, m, now, out);
+  pump(now, out);
+  look_around(now, out);
+  serve(out);
+}
+
+std::optional<time_ms> block_exchange::next_timer() const {
+  if (failed_) return std::nullopt;
+  if (serving_left_) return ticked_; // at once: the rest of what others wait for
+  auto at = store_->next_timer();
+  const auto earlier = [&at](time_ms t) { at = at ? std::min(*at, t) : t; };
+  const auto busy =
+      !wants_.empty() || std::ranges::any_of(members_, [](const auto& m) { return !m.second.pushes.empty(); });
+  if (busy) earlier(ticked_ + poll_ms);
+  return at;
+}
+
+} // namespace hanse

@@ -1,0 +1,237 @@
+// `blocks/1`: how members of a domain give each other blocks. Design section 10. One machine per domain of a node: it
+// serves, keeps what others put, finds who has what, and fetches from several members at once. Not the store's policy
+// (block_store.hpp) and not content (content_transfer.hpp): this layer sees names and octets.
+//
+// Fetching: a wanted block is asked of members that are known to give (each with a window of requests under way that
+// grows with what it delivers and halves when it does not); when nobody is left, members are asked, then searches go
+// out along topics' trees and as random walks (TTL 8), and whoever has the block says so directly. Sources: windows as
+// in TCP congestion avoidance (RFC 5681), timeouts RFC 6298, want/have/don't-have as in Bitswap 1.2, random walks of Lv
+// et al., "Search and replication in unstructured peer-to-peer networks" (2002).
+//
+// A block is hashed before anything else is done with it. Who sends other octets than it says is reported, not used for
+// a while, and its part is fetched elsewhere. What is stored is never fetched again, so a crash loses no progress.
+#pragma once
+
+#include "hanse/crypto/random.hpp"
+#include "hanse/domains/block_message.hpp"
+#include "hanse/domains/storage_receipt.hpp"
+#include "hanse/protocols/peer_message.hpp"
+
+namespace hanse {
+
+/// Bounds and times. Guesses unless a source is named.
+struct block_exchange_config {
+  identity domain{};
+  std::uint8_t serve_trust_min = 64; ///< of members that are served and whose blocks are kept (128 is the default)
+  std::uint64_t fetch_lease_ms = 24 * 3600 * 1000; ///< on blocks that were fetched: kept for others and for resuming
+  std::size_t members_max = 4096;                  ///< further ones are ignored
+  std::size_t trees_max = 256;                     ///< topics along whose trees searches go
+  std::size_t wants_max = 8192;                    ///< blocks wanted at once
+  std::uint32_t window_initial = 16;               ///< blocks asked of a member and not answered
+  std::uint32_t window_max = 256;                  ///< 8 MiB
+  std::size_t ask_width = 4;                       ///< members asked at once whether they have something
+  std::size_t walks = 2;                           ///< random walks of one search
+  std::uint32_t search_wait_ms = 1000;             ///< for answers to one round; doubles with each
+  std::uint32_t search_rounds_max = 6;             ///< then the block is given up: after about a minute
+  std::uint32_t rto_initial_ms = 1000;             ///< RFC 6298 section 2.1
+  std::uint32_t rto_min_ms = 200;
+  std::uint32_t rto_max_ms = 5000;
+  std::uint64_t penalty_ms = 600'000;              ///< that a liar is not used
+  std::size_t serve_names_max = 1024;              ///< names that one member waits for; above, its requests are dropped
+  std::size_t serve_octets_step = 4 * 1024 * 1024; ///< sent in one step to all
+  std::size_t flood_max = 4096;       ///< dropped names, or searches, in a second: then a member is reported
+  std::size_t nonces_max = 4096;      ///< searches remembered
+  std::uint32_t searches_per_s = 200; ///< passed on for one member
+  std::size_t pushes_max = 4;         ///< puts under way to one member, of up to 928 KiB
+  std::uint32_t push_tries_max = 5;
+  std::size_t recent_max = 256; ///< fetched blocks kept in memory for who waits for them: 8 MiB
+  std::size_t acks_max = 256;   ///< puts of others that wait for the commit; above, they are refused
+};
+
+/// A block that was wanted is in the store (not yet durable: it may have to be fetched again after a crash).
+struct block_arrived {
+  digest name;
+  identity from;
+};
+
+/// Nobody was found who has it. It is no longer wanted.
+struct block_missing {
+  digest name;
+};
+
+/// A push has ended. `why` is none when `receipt` covers everything.
+struct block_pushed {
+  identity to;
+  std::uint64_t token = 0;
+  error why;
+  std::optional<storage_receipt> receipt;
+};
+
+/// A member did what no honest one does. Take it off its reputation.
+struct block_misbehaviour {
+  identity node;
+  error why;
+};
+
+/// The store failed. Nothing is served, kept or acknowledged any more; stop the node.
+struct block_store_failed {
+  error why;
+};
+
+using block_effect =
+    std::variant<peer_message, block_arrived, block_missing, block_pushed, block_misbehaviour, block_store_failed>;
+using block_effects = std::vector<block_effect>;
+
+struct block_exchange_stats {
+  std::uint64_t fetched = 0, fetched_octets = 0, unasked = 0, liars = 0, timeouts = 0, searches = 0, forwarded = 0;
+  std::uint64_t served = 0, served_octets = 0, refused = 0, floods = 0, kept = 0, pushes = 0;
+};
+
+/// The machine. Not thread-safe. Call `tick` when next_timer is due, and after each burst of `receive`.
+class block_exchange {
+public:
+  /// `store` and `random` must outlive it. `key` is the node's: it signs receipts.
+  block_exchange(block_store& store, key_pair key, random_source& random, const block_exchange_config& config);
+
+  /// A member of the domain that can be reached, with our trust in it. Nobody else is heard.
+  void set_member(const identity& node, std::uint8_t trust);
+  void drop_member(const identity& node, block_effects& out);
+
+  /// The neighbours in the tree of a topic, for searches that go along it; none: forget the topic.
+  void set_tree(const identity& topic, std::vector<identity> neighbours);
+
+  /// Fetches blocks, in this order of need; `providers` are members said to have them. What is in the store is reported
+  /// at once. Ends in one block_arrived or block_missing for each. Error: `queue_full`, with nothing taken.
+  expected<unit> want(std::span<const digest> names, std::span<const identity> providers, time_ms now,
+                      block_effects& out);
+  void unwant(const digest& name);
+
+  /// A block that was fetched just now, taken out of memory: spares reading and hashing it again. Else it is in the
+  /// store.
+  std::optional<bytes> take_recent(const digest& name);
+
+  /// Puts blocks of the store, at most one message of them (message_blocks_max, message_octets_max), at a member until
+  /// then. Ends in one block_pushed. Errors, with nothing done: `queue_full` (pushes_max), `not_found` (a block, or the
+  /// member).
+  expected<unit> push(const identity& to, std::uint64_t token, std::vector<digest> names, time_ms until, time_ms now,
+                      block_effects& out);
+
+  /// A body of protocol blocks/1 from the node `from`. Error: why it was dropped, for counting.
+  expected<unit> receive(const identity& from, byte_view body, time_ms now, block_effects& out);
+
+  void tick(time_ms now, block_effects& out);
+  std::optional<time_ms> next_timer() const;
+
+  /// A number for `push` that no other caller of this machine has.
+  std::uint64_t new_token() noexcept { return next_token_++; }
+
+  /// Members that could be put at: trusted, not being punished, in random order.
+  std::vector<identity> candidates(time_ms now);
+
+  const block_exchange_stats& stats() const noexcept { return stats_; }
+  const identity& domain() const noexcept { return config_.domain; }
+  std::size_t wanted() const noexcept { return wants_.size(); }
+  block_store& store() noexcept { return *store_; }
+
+private:
+  struct flight {
+    time_ms sent = 0;
+  };
+  struct push_under_way {
+    std::uint64_t token = 0;
+    std::vector<digest> names;
+    time_ms until = 0, sent = 0;
+    std::uint32_t tries = 0;
+  };
+  struct member {
+    std::uint8_t trust = 0;
+    // as one who gives
+    std::map<digest, flight> flights;
+    std::uint32_t window = 0;
+    bool gives = false; ///< it has delivered, or said that it has something
+    std::uint32_t srtt_ms = 0, rttvar_ms = 0, failures = 0;
+    time_ms heard = 0, idle_until = 0, punished_until = 0;
+    std::map<std::uint64_t, push_under_way> pushes;
+    // as one who asks
+    std::deque<digest> queue;
+    std::set<digest> queued;
+    std::uint64_t dropped = 0;
+    time_ms second = 0;
+    std::uint32_t searches = 0;
+  };
+  struct wanted_block {
+    std::uint64_t order = 0;
+    std::optional<identity> from; ///< asked there
+    std::set<identity> has;       ///< said so
+    std::set<identity> lacks;     ///< said so, or did not answer; forgotten with each round
+    std::uint32_t round = 0;
+    time_ms round_ends = 0;
+  };
+  struct pending_ack {
+    std::uint64_t batch;
+    identity to;
+    std::uint64_t id;
+    errc code;
+    time_ms until;
+    std::vector<digest> names;
+  };
+  using members = std::map<identity, member>;
+
+  // block_exchange.cpp
+  bool usable(const member& m, time_ms now) const noexcept;
+  std::vector<identity> some_members(std::size_t count, const std::set<identity>& except);
+  void misbehaved(const identity& node, error why, time_ms now, block_effects& out);
+  void fail(const error& why, block_effects& out);
+  void send(const identity& to, const block_message& m, block_effects& out);
+
+  // block_fetch.cpp
+  expected<unit> on(const identity& from, const blocks_answer& m, time_ms now, block_effects& out);
+  expected<unit> on(const identity& from, const blocks_presence& m, time_ms now, block_effects& out);
+  void remember(const named_block& b);
+  void delivered(member& m, const digest& name, time_ms now);
+  void land(wanted_block& w, const digest& name);
+  void arrived(const digest& name, const identity& from, block_effects& out);
+  void give_up_flights(member& m, const identity& who);
+  void time_out(time_ms now, block_effects& out);
+  void pump(time_ms now, block_effects& out);
+  bool fill(const identity& who, member& m, time_ms now, block_effects& out);
+  bool somebody_may_give(const wanted_block& w, time_ms now) const;
+  void look_around(time_ms now, block_effects& out);
+  void search(const std::vector<digest>& names, bool far, time_ms now, block_effects& out);
+  std::uint32_t rto(const member& m) const noexcept;
+
+  // block_serve.cpp
+  expected<unit> on(const identity& from, const blocks_get& m, time_ms now, block_effects& out);
+  expected<unit> on(const identity& from, const blocks_ask& m, time_ms now, block_effects& out);
+  expected<unit> on(const identity& from, const blocks_search& m, time_ms now, block_effects& out);
+  expected<unit> on(const identity& from, const blocks_put& m, time_ms now, block_effects& out);
+  expected<unit> on(const identity& from, const blocks_stored& m, time_ms now, block_effects& out);
+  member& asking(const identity& from, time_ms now);
+  void serve(block_effects& out);
+  std::size_t serve_one(const identity& to, member& m, block_effects& out);
+  void acknowledge(block_effects& out);
+  expected<unit> send_push(const identity& to, std::uint64_t id, const push_under_way& p, block_effects& out);
+  void time_out_pushes(const identity& who, member& m, time_ms now, block_effects& out);
+  expected<std::vector<digest>> split_present(const std::vector<digest>& names, std::vector<digest>& missing);
+
+  block_store* store_;
+  key_pair key_;
+  random_source* random_;
+  block_exchange_config config_;
+  members members_;
+  std::map<identity, std::vector<identity>> trees_;
+  std::map<digest, wanted_block> wants_;
+  std::map<std::uint64_t, digest> open_; ///< wanted and not asked of anybody, in the order of need
+  std::uint64_t next_order_ = 1, next_push_ = 1, next_token_ = 1;
+  std::map<digest, bytes> recent_;
+  std::deque<digest> recent_order_; ///< may name what was taken
+  std::deque<pending_ack> acks_;
+  std::set<std::uint64_t> nonces_;
+  std::deque<std::uint64_t> nonce_order_;
+  std::optional<identity> served_last_;
+  block_exchange_stats stats_;
+  bool failed_ = false, serving_left_ = false;
+  time_ms ticked_ = 0;
+};
+
+} // namespace hanse

@@ -1,0 +1,205 @@
+// The policy of the block store. See block_store.hpp.
+#include "hanse/domains/block_store.hpp"
+
+#include <algorithm>
+
+namespace hanse {
+
+namespace {
+
+constexpr std::size_t lost_max = 4096; // more are found again by the next pass of the scrub
+
+} // namespace
+
+block_store::block_store(block_table& table, const block_store_config& config) : table_(&table), config_(config) {
+  if (config.scrub_start != digest{}) scrub_cursor_ = config.scrub_start;
+}
+
+expected<block_store> block_store::open(block_table& table, const block_store_config& config) {
+  block_store store{table, config};
+  HANSE_TRY(store.stats_.usage, table.usage());
+  return store;
+}
+
+void block_store::wrote(std::size_t octets) noexcept {
+  dirty_ = true;
+  written_octets_ += octets;
+}
+
+/// Sets the lease of a block that is or will be here. What the quota refuses is found before anything is written.
+expected<time_ms> block_store::hold(const identity& domain, const digest& name, std::size_t size, time_ms until,
+                                    time_ms now) {
+  if (until <= now) return error{errc::expired, "a lease that has ended"};
+  if (until != lease_forever) until = std::min(until, now + config_.lease_max_ms);
+  HANSE_TRY(const auto leases, table_->leases_of(name));
+  const auto own = std::ranges::find(leases, domain, &block_lease::domain);
+  if (own != leases.end()) {
+    if (own->until >= until) return own->until;
+  } else {
+    if (!stats_.usage.contains(domain) && stats_.usage.size() >= config_.domains_max)
+      return error{errc::table_full, "domains with blocks here"};
+    const auto quota = quotas_.find(domain);
+    const auto limit = quota == quotas_.end() ? config_.quota_octets : quota->second;
+    const auto used = stats_.usage.find(domain);
+    if (size > limit || (used != stats_.usage.end() && used->second.octets > limit - size))
+      return error{errc::table_full, "the domain's quota"};
+    auto& usage = stats_.usage[domain];
+    ++usage.blocks;
+    usage.octets += size;
+  }
+  HANSE_CHECK(table_->lease({name, domain, until}));
+  wrote(0);
+  return until;
+}
+
+expected<time_ms> block_store::put(const identity& domain, const digest& name, byte_view octets, time_ms until,
+                                   time_ms now, block_check check) {
+  const auto keep = [&]() -> expected<time_ms> {
+    if (octets.size() > block_size_max) return error{errc::too_long, "block"};
+    if (check == block_check::hash && blake2b_256(octets) != name) return error{errc::bad_checksum, "block"};
+    HANSE_TRY(const auto found, table_->find(name));
+    HANSE_TRY(const auto end, hold(domain, name, octets.size(), until, now));
+    if (found && !found->bad) {
+      ++stats_.known;
+      return end;
+    }
+    HANSE_CHECK(table_->put(name, octets));
+    lost_.erase(name);
+    wrote(octets.size());
+    return end;
+  };
+  auto end = keep();
+  if (end) {
+    ++stats_.puts;
+    stats_.put_octets += octets.size();
+  } else {
+    ++stats_.refused;
+  }
+  return end;
+}
+
+expected<time_ms> block_store::extend(const identity& domain, const digest& name, time_ms until, time_ms now) {
+  HANSE_TRY(const auto found, table_->find(name));
+  if (!found || found->bad) return error{errc::not_found, "block"};
+  return hold(domain, name, found->size, until, now);
+}
+
+expected<unit> block_store::release(const identity& domain, const digest& name) {
+  HANSE_TRY(const auto leases, table_->leases_of(name));
+  const auto own = std::ranges::find(leases, domain, &block_lease::domain);
+  if (own == leases.end()) return error{errc::not_found, "lease"};
+  return end_lease(*own);
+}
+
+expected<unit> block_store::end_lease(const block_lease& l) {
+  HANSE_TRY(const auto found, table_->find(l.block));
+  HANSE_CHECK(table_->release(l.block, l.domain));
+  wrote(0);
+  if (!found) return ok();
+  auto& usage = stats_.usage[l.domain];
+  --usage.blocks;
+  usage.octets -= found->size;
+  if (usage.blocks == 0) stats_.usage.erase(l.domain);
+  HANSE_TRY(const auto others, table_->leases_of(l.block));
+  if (!others.empty()) return ok();
+  ++stats_.removed;
+  lost_.erase(l.block);
+  return table_->remove(l.block);
+}
+
+expected<unit> block_store::quarantine(const digest& name) {
+  ++stats_.corrupt;
+  if (lost_.size() < lost_max) lost_.insert(name);
+  HANSE_CHECK(table_->mark_bad(name));
+  wrote(0);
+  return ok();
+}
+
+expected<std::optional<bytes>> block_store::get(const digest& name) {
+  ++stats_.gets;
+  HANSE_TRY(const auto found, table_->find(name));
+  if (!found || found->bad) return std::optional<bytes>{};
+  HANSE_TRY(auto octets, table_->get(name));
+  if (!octets || blake2b_256(*octets) != name) {
+    HANSE_CHECK(quarantine(name));
+    return std::optional<bytes>{};
+  }
+  ++stats_.hits;
+  return octets;
+}
+
+expected<bool> block_store::has(const digest& name) {
+  HANSE_TRY(const auto found, table_->find(name));
+  return found && !found->bad;
+}
+
+void block_store::await_commit(time_ms now) {
+  if (awaited_++ == 0) awaited_since_ = now;
+}
+
+bool block_store::commit_due(time_ms now) const noexcept {
+  return written_octets_ >= config_.commit_octets_max || awaited_ >= config_.commit_items_max ||
+         (awaited_ > 0 && now >= awaited_since_ + config_.commit_ms);
+}
+
+expected<unit> block_store::commit() {
+  if (dirty_) {
+    HANSE_CHECK(table_->commit());
+    ++stats_.commits;
+  }
+  ++batch_;
+  dirty_ = false;
+  written_octets_ = awaited_ = 0;
+  return ok();
+}
+
+expected<bool> block_store::scrub(std::size_t count) {
+  HANSE_TRY(const auto blocks, table_->blocks_after(scrub_cursor_, count));
+  for (const auto& b : blocks) {
+    scrub_cursor_ = b.name;
+    if (b.bad) {
+      if (lost_.size() < lost_max) lost_.insert(b.name); // still wanted: asked for again with every pass
+      continue;
+    }
+    ++stats_.scrubbed;
+    HANSE_TRY(const auto octets, table_->get(b.name));
+    if (!octets || blake2b_256(*octets) != b.name) HANSE_CHECK(quarantine(b.name));
+  }
+  if (blocks.size() == count) return false;
+  scrub_cursor_.reset();
+  ++stats_.scrub_passes;
+  return true;
+}
+
+expected<unit> block_store::tick(time_ms now) {
+  if (now >= gc_at_) {
+    const auto before = now > config_.lease_grace_ms ? now - config_.lease_grace_ms : 0;
+    HANSE_TRY(const auto ended, table_->leases_until(before, config_.gc_step_max));
+    for (const auto& l : ended) HANSE_CHECK(end_lease(l));
+    stats_.expired += ended.size();
+    gc_at_ = now + (ended.size() == config_.gc_step_max ? 0 : config_.gc_every_ms);
+    if (!ended.empty()) await_commit(now);
+  }
+  if (now >= scrub_at_) {
+    const auto corrupt = stats_.corrupt;
+    HANSE_CHECK(scrub(config_.scrub_step_max));
+    if (corrupt != stats_.corrupt) await_commit(now);
+    scrub_at_ = now + config_.scrub_every_ms;
+  }
+  if (commit_due(now)) return commit();
+  return ok();
+}
+
+std::optional<time_ms> block_store::next_timer() const {
+  auto at = std::min(gc_at_, scrub_at_);
+  if (awaited_ > 0) at = std::min(at, awaited_since_ + config_.commit_ms);
+  return at;
+}
+
+std::vector<digest> block_store::take_lost() {
+  std::vector<digest> result{lost_.begin(), lost_.end()};
+  lost_.clear();
+  return result;
+}
+
+} // namespace hanse
