@@ -24,6 +24,11 @@ void multicast_judge::started(std::uint32_t node) {
   totals_.push_back(0);
 }
 
+void multicast_judge::joined(std::uint32_t node) {
+  views_.at(node).due = totals_;
+  views_.at(node).has_joined = true;
+}
+
 std::uint64_t multicast_judge::published(std::uint32_t node) {
   auto& v = views_.at(node);
   fact f{v.life, ++totals_[v.life], v.count};
@@ -43,6 +48,7 @@ void multicast_judge::delivered(std::uint32_t node, std::uint64_t number) {
   if (v.begun.size() <= f.life) v.begun.resize(f.life + 1);
   const bool begins = v.is_late && !v.begun[f.life];
   if (!begins && f.index != count + 1) complain(name + ": after " + std::to_string(count));
+  if (begins && v.has_joined && f.index > at(v.due, f.life) + 1) complain(name + ": begins too late");
   if (begins && f.index <= at(v.floor, f.life)) complain(name + ": after what depends on it");
   v.begun[f.life] = true;
   at(v.count, f.life) = f.index;
@@ -61,7 +67,11 @@ std::uint64_t multicast_judge::lacking(std::uint32_t node) const {
   std::uint64_t lacking = 0;
   for (const auto& [other, theirs] : views_) {
     const auto life = theirs.life;
-    const auto have = life < v.count.size() ? v.count[life] : 0;
+    auto have = life < v.count.size() ? v.count[life] : 0;
+    if (have == 0 && v.is_late) {
+      if (!v.has_joined) return 1;
+      have = life < v.due.size() ? v.due[life] : 0;
+    }
     if (totals_[life] > have) lacking += totals_[life] - have;
   }
   return lacking;
@@ -162,6 +172,8 @@ void topic_node::perform(sim::port& p) {
       send(*m, std::byte{1});
     } else if (const auto* f = std::get_if<peer_faulted>(&effect)) {
       blamed.push_back(*f);
+    } else if (std::holds_alternative<multicast_joined>(effect)) {
+      judge_.joined(self_);
     } else if (std::holds_alternative<multicast_gap>(effect)) {
       ++gaps;
     } else if (std::holds_alternative<multicast_forked>(effect)) {

@@ -17,6 +17,7 @@ namespace hanse::test {
 class multicast_judge {
 public:
   void started(std::uint32_t node);            ///< a life begins
+  void joined(std::uint32_t node);             ///< all that is published from now on is due
   std::uint64_t published(std::uint32_t node); ///< returns the event's number
   void delivered(std::uint32_t node, std::uint64_t number);
 
@@ -36,6 +37,8 @@ private:
     std::uint32_t life = 0;
     bool is_late = false;
     clock count; ///< the last index delivered of each life
+    clock due;   ///< of a late joiner: what was published when it had joined
+    bool has_joined = false;
     clock floor; ///< what was delivered implies so many of each life
     std::vector<bool> begun;
   };

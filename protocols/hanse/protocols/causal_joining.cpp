@@ -83,16 +83,19 @@ void impl::on(const identity& from, const multicast_welcome& w, time_ms now, mul
     if (unsettled_.size() >= std::min<std::size_t>(3, members_.size())) settle({}, now, out);
     return;
   }
-  for (const auto& parcel : w.parcels) offer_answer(from, parcel, now, out);
+  // What arrived before the join and lies before the marks is left out: it may depend, through events that are not
+  // here, on others that were not received. The history is the end of an order of delivery, so nothing in it does.
   for (const auto& mark : w.marks)
-    if (may_publish(mark.chain.publisher) && !forked_.contains(mark.chain.publisher)) find_or_make(mark.chain, true);
+    if (auto* c = find(mark.chain)) forget_pending(*c, mark.seq);
+  for (const auto& parcel : w.parcels) offer_answer(from, parcel, now, out);
   settle(w.marks, now, out);
 }
 
-// From here on everything is delivered: of each chain what follows its mark, or what was received before.
+// From here on everything is delivered: of each chain what follows its mark, and the history before it.
 void impl::settle(const std::vector<chain_mark>& marks, time_ms now, multicast_effects& out) {
   joined_ = true;
   for (const auto& mark : marks) {
+    if (!may_publish(mark.chain.publisher) || forked_.contains(mark.chain.publisher)) continue;
     auto* c = find_or_make(mark.chain, true);
     if (!c || c->delivered > 0) continue; // a chain of this node's own
     c->delivered = mark.seq;

@@ -13,7 +13,7 @@
 // and wherever the proof arrives.
 //
 // A node that joins delivers what is published after its join: it asks a member where the chains are, and for at most
-// `history` of the latest events. `multicast_joined` says when that is done. What arrives before is kept, not lost.
+// `history` of the latest events. `multicast_joined` says when that is done: what is published later is delivered.
 #pragma once
 
 #include "hanse/protocols/dissemination.hpp"
