@@ -21,13 +21,13 @@ namespace hanse {
 /// Guesses unless a source is named.
 struct plumtree_config {
   hyparview_config overlay;
-  std::uint32_t optimisation_hops = 7;             ///< the paper's threshold
-  std::uint32_t announce_ms = 10;                  ///< announcements are collected for so long
-  std::uint32_t rtt_initial_ms = 200;              ///< until measured
+  std::uint32_t optimisation_hops = 7;              ///< the paper's threshold
+  std::uint32_t announce_ms = 10;                   ///< announcements are collected for so long
+  std::uint32_t rtt_initial_ms = 200;               ///< until measured
   std::uint32_t graft_rtts = 10, graft_min_ms = 60; ///< from an announcement to the first graft
-  std::uint32_t regraft_min_ms = 40;               ///< to the next one: one and a half round trips, at least this
-  std::size_t seen_max = 32'768;                   ///< payloads remembered
-  std::size_t cache_max = 2048;                    ///< payloads kept for grafts
+  std::uint32_t regraft_min_ms = 40;                ///< to the next one: one and a half round trips, at least this
+  std::size_t seen_max = 32'768;                    ///< payloads remembered
+  std::size_t cache_max = 2048;                     ///< payloads kept for grafts
   std::size_t cache_octets_max = 32 * 1024 * 1024;
   std::size_t missing_max = 8192; ///< announced payloads that have not come; of one neighbour an eighth
   std::size_t queue_octets_max = 8 * 1024 * 1024;

@@ -357,8 +357,10 @@ std::optional<time_ms> topics::next_timer() const {
   const auto sooner = [&](std::optional<time_ms> when) {
     if (when) next = next ? std::min(*next, *when) : *when;
   };
-  for (const auto& [domain, d] : impl_->domains_)
+  for (const auto& [domain, d] : impl_->domains_) {
+    if (d.catalogue_from) sooner(d.catalogue_at);
     for (const auto& [id, m] : d.members) sooner(m.send_at);
+  }
   for (const auto& [topic, i] : impl_->instances_) {
     if (!i->started) sooner(i->start_by);
     sooner(i->spread->next_timer());

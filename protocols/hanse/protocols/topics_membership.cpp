@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t roster_topics_max = 4096;
 constexpr std::size_t adverts_in_message_max = 128;
+constexpr std::uint32_t catalogue_tries_max = 6; ///< a guess; what we know and they do not keeps us different
 
 msgpack_writer begin(topics_kind kind, std::size_t fields) {
   msgpack_writer out;
@@ -90,6 +91,7 @@ void topics::impl::send_roster(const identity& domain, const domain_state& d, co
 
 void topics::impl::send_rosters(time_ms now, topics_effects& out) {
   for (auto& [domain, d] : domains_) {
+    want_catalogue(domain, d, now, out);
     std::vector<identity> silent;
     for (auto& [id, m] : d.members) {
       if (m.version && m.heard_ms + config_.roster_life_ms <= now && !m.topics.empty()) silent.push_back(id);
@@ -155,14 +157,27 @@ expected<unit> topics::impl::receive_ack(const identity& from, msgpack_reader& i
   return ok();
 }
 
-// Others know other adverts than this node: they are asked for theirs, now and then.
+// Others know other adverts than this node: one of them is asked for theirs, some times.
 void topics::impl::compare_catalogue(const identity& domain, domain_state& d, const identity& from,
                                      const digest& theirs, time_ms now, topics_effects& out) {
-  if (theirs == catalogue_of(domain) || d.catalogue_at > now) return;
+  if (theirs == catalogue_of(domain)) {
+    if (d.catalogue_from == from) d.catalogue_from.reset();
+    return;
+  }
+  if (d.catalogue_from) return;
+  d.catalogue_from = from;
+  d.catalogue_theirs = theirs;
+  d.catalogue_tries = catalogue_tries_max;
+  want_catalogue(domain, d, now, out);
+}
+
+void topics::impl::want_catalogue(const identity& domain, domain_state& d, time_ms now, topics_effects& out) {
+  if (!d.catalogue_from || d.catalogue_at > now) return;
+  if (d.catalogue_tries-- == 0 || d.catalogue_theirs == catalogue_of(domain)) return d.catalogue_from.reset();
   d.catalogue_at = now + config_.catalogue_ms;
   auto want = begin(topics_kind::catalogue_want, 3);
   want.blob(domain.wire());
-  out.emplace_back(peer_message{from, std::move(want).take()});
+  out.emplace_back(peer_message{*d.catalogue_from, std::move(want).take()});
 }
 
 expected<unit> topics::impl::receive_catalogue_want(const identity& from, msgpack_reader& in, time_ms now,

@@ -47,9 +47,12 @@ struct roster_entry {
 
 struct domain_state {
   domain_view view;
-  std::map<identity, roster_entry> members;   ///< without this node
-  std::uint64_t version = 0;                  ///< of our roster
-  time_ms catalogue_at = 0;                   ///< not before this another request
+  std::map<identity, roster_entry> members; ///< without this node
+  std::uint64_t version = 0;                ///< of our roster
+  time_ms catalogue_at = 0;                 ///< not before this another request
+  std::optional<identity> catalogue_from;   ///< who knows other adverts than we do
+  digest catalogue_theirs;
+  std::uint32_t catalogue_tries = 0;
   std::map<identity, time_ms> catalogue_sent; ///< to members
 };
 
@@ -99,6 +102,7 @@ public:
   void send_adverts(const identity& to, const std::vector<byte_view>& wires, topics_effects& out);
   void compare_catalogue(const identity& domain, domain_state& d, const identity& from, const digest& theirs,
                          time_ms now, topics_effects& out);
+  void want_catalogue(const identity& domain, domain_state& d, time_ms now, topics_effects& out);
   digest catalogue_of(const identity& domain) const;
   std::vector<identity> nodes_of(const identity& domain, const identity& topic) const;
   bool heard_all(const domain_state& d) const;
