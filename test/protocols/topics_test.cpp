@@ -136,7 +136,8 @@ TEST_CASE("topics: subscriptions survive 30% loss of everything, over Plumtree a
     c.advertise(0, advert_of(50), 50);
     c.run(10'000);
     for (int i = 0; i < 6; ++i) c.subscribe(i, 50, 1);
-    REQUIRE(c.publishes(2, 50));
+    const auto added = c.publishes(2, 50);
+    REQUIRE_MESSAGE(added, to_string(added ? error{} : added.error()));
     c.run(20'000);
     for (int i = 0; i < 20; ++i) {
       c.publish(2, 50, std::to_string(i));

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t roster_topics_max = 4096;
 constexpr std::size_t adverts_in_message_max = 128;
-constexpr std::uint32_t catalogue_tries_max = 6; ///< a guess; what we know and they do not keeps us different
+constexpr std::uint32_t catalogue_tries_max = 14; ///< a guess: four at once, then each after twice the time
 
 msgpack_writer begin(topics_kind kind, std::size_t fields) {
   msgpack_writer out;
@@ -167,14 +167,15 @@ void topics::impl::compare_catalogue(const identity& domain, domain_state& d, co
   if (d.catalogue_from) return;
   d.catalogue_from = from;
   d.catalogue_theirs = theirs;
-  d.catalogue_tries = catalogue_tries_max;
+  d.catalogue_tries = 0;
   want_catalogue(domain, d, now, out);
 }
 
 void topics::impl::want_catalogue(const identity& domain, domain_state& d, time_ms now, topics_effects& out) {
   if (!d.catalogue_from || d.catalogue_at > now) return;
-  if (d.catalogue_tries-- == 0 || d.catalogue_theirs == catalogue_of(domain)) return d.catalogue_from.reset();
-  d.catalogue_at = now + config_.catalogue_ms;
+  if (d.catalogue_tries == catalogue_tries_max || d.catalogue_theirs == catalogue_of(domain))
+    return d.catalogue_from.reset();
+  d.catalogue_at = now + (std::uint64_t{config_.catalogue_ms} << std::max(d.catalogue_tries++, 3u)) / 8;
   auto want = begin(topics_kind::catalogue_want, 3);
   want.blob(domain.wire());
   out.emplace_back(peer_message{*d.catalogue_from, std::move(want).take()});
