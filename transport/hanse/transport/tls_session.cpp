@@ -3,6 +3,7 @@
 #include "hanse/transport/tls_session.hpp"
 
 #include "hanse/transport/internal/record_tracker.hpp"
+#include "hanse/transport/internal/tls_alpn.hpp"
 #include "hanse/transport/internal/tls_certificate.hpp"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ constexpr unsigned idle_messages_max = 32;
 constexpr long certificate_list_max = 4096;
 constexpr std::size_t record_overhead = 5 + 1 + 16; // header, content type, tag (RFC 8446 section 5.2)
 
-constexpr std::array<unsigned char, 8> alpn_wire{7, 'h', 'a', 'n', 's', 'e', '/', '1'};
+const std::string alpn_wire{"\x07hanse/1"};
 
 // AES without hardware leaks its key through timing and is slower than ChaCha20.
 bool has_hardware_aes() noexcept {
@@ -114,25 +115,6 @@ int verify_certificate(X509_STORE_CTX* ctx, void*) {
   return static_cast<tls_session*>(SSL_get_app_data(ssl))->judge(ctx) ? 1 : 0;
 }
 
-// A hello without ALPN never reaches the selection callback; no offer is refused like a wrong one.
-int require_alpn(SSL* ssl, int* alert, void*) {
-  const unsigned char* data = nullptr;
-  std::size_t size = 0;
-  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) == 1)
-    return SSL_CLIENT_HELLO_SUCCESS;
-  *alert = SSL_AD_NO_APPLICATION_PROTOCOL;
-  return SSL_CLIENT_HELLO_ERROR;
-}
-
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size,
-                void*) {
-  unsigned char* chosen = nullptr;
-  const int found = SSL_select_next_proto(&chosen, out_size, alpn_wire.data(), alpn_wire.size(), in, size);
-  if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
-  *out = chosen;
-  return SSL_TLSEXT_ERR_OK;
-}
-
 void on_message(int sent, int, int content, const void*, std::size_t, SSL* ssl, void*) {
   if (!sent && content == SSL3_RT_HANDSHAKE) static_cast<tls_session*>(SSL_get_app_data(ssl))->saw_handshake_message();
 }
@@ -145,27 +127,13 @@ int tls_session::read_input(std::span<std::byte> room) noexcept {
   return static_cast<int>(n);
 }
 
-// Decides on the far side's certificate. The error chosen for OpenSSL selects the alert: CERT_REJECTED sends
-// bad_certificate; EXCLUDED_VIOLATION, which OpenSSL maps to no alert of its own, certificate_unknown: that is how the
-// far side learns that its certificate is good but not the one that was dialled. A test holds OpenSSL to it.
 bool tls_session::judge(X509_STORE_CTX* ctx) {
-  const auto refuse = [&](error why, int x509_error) {
-    verdict_ = std::move(why);
-    X509_STORE_CTX_set_error(ctx, x509_error);
-    return false;
-  };
-  if (sk_X509_num(X509_STORE_CTX_get0_untrusted(ctx)) != 1)
-    return refuse({errc::handshake_failed, "certificate chain of more than one"}, X509_V_ERR_CERT_REJECTED);
-  auto who = internal::identity_of_certificate(X509_STORE_CTX_get0_cert(ctx));
-  if (!who) {
-    const bool weak = who.code() == errc::weak_key;
-    return refuse(weak ? who.error() : error{errc::handshake_failed, to_string(who.error())}, X509_V_ERR_CERT_REJECTED);
-  }
-  if (expected_ && *expected_ != *who)
-    return refuse({errc::wrong_peer, "found " + to_string(*who)}, X509_V_ERR_EXCLUDED_VIOLATION);
-  judged_ = *who;
-  X509_STORE_CTX_set_error(ctx, X509_V_OK);
-  return true;
+  auto who = internal::judge_certificate(ctx, expected_, internal::certificate_form::own_key);
+  if (who)
+    judged_ = *who;
+  else
+    verdict_ = who.error();
+  return who.has_value();
 }
 
 error tls_session::fail(error e) {
@@ -217,10 +185,7 @@ expected<unit> tls_session::handshake() {
     if (SSL_get_error(ssl_.get(), r) == SSL_ERROR_WANT_READ) return ok();
     return openssl_failure();
   }
-  const unsigned char* alpn = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(ssl_.get(), &alpn, &size);
-  if (std::string_view{reinterpret_cast<const char*>(alpn), size} != tls_alpn)
+  if (internal::chosen_alpn(ssl_.get()) != tls_alpn)
     return fail({errc::handshake_failed, "the far side did not choose ALPN hanse/1"});
   // Cannot be while SSL_VERIFY_FAIL_IF_NO_PEER_CERT is set; should that ever change, nobody gets in unnamed.
   if (judged_.is_none()) return fail({errc::handshake_failed, "the far side showed no certificate"});
@@ -332,15 +297,12 @@ bool configure_protocol(SSL_CTX* ctx) {
          SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_ciphersuites(ctx, suites) == 1 &&
          SSL_CTX_set1_groups_list(ctx, "X25519") == 1 && SSL_CTX_set1_sigalgs_list(ctx, "ed25519") == 1 &&
          SSL_CTX_set1_client_sigalgs_list(ctx, "ed25519") == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
-         SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
-         SSL_CTX_set_alpn_protos(ctx, alpn_wire.data(), alpn_wire.size()) == 0; // this one returns 0 on success
+         SSL_CTX_set_max_early_data(ctx, 0) == 1 && internal::install_alpn(ctx, alpn_wire);
 }
 
 bool configure_callbacks(SSL_CTX* ctx) {
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_cert_verify_callback(ctx, verify_certificate, nullptr);
-  SSL_CTX_set_client_hello_cb(ctx, require_alpn, nullptr);
-  SSL_CTX_set_alpn_select_cb(ctx, select_alpn, nullptr);
   SSL_CTX_set_msg_callback(ctx, on_message);
   return true;
 }

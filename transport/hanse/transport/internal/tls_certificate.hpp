@@ -5,6 +5,8 @@
 #include "hanse/crypto/keys.hpp"
 #include "hanse/transport/internal/openssl.hpp"
 
+#include <optional>
+
 namespace hanse::internal {
 
 /// The node's key as OpenSSL wants it. Error: `internal`.
@@ -18,5 +20,24 @@ expected<x509_ptr> make_certificate(EVP_PKEY* key);
 /// names are not looked at: the key is the identity, and no clock is needed.
 /// Errors: `bad_type` (another algorithm), `weak_key`, `bad_signature`, `bad_value` (issuer is not the subject).
 expected<identity> identity_of_certificate(X509* leaf);
+
+/// A P-256 key that speaks for the node in DTLS, where OpenSSL 3.0 does not take Ed25519 keys (its check for TLS 1.2
+/// does not know DTLS 1.2), and a certificate for it signed by the node's key. It lives in memory, beside the node's.
+struct delegated_key {
+  pkey_ptr key;
+  x509_ptr certificate;
+};
+expected<delegated_key> make_delegated_key(EVP_PKEY* node_key);
+
+enum class certificate_form : std::uint8_t {
+  own_key,   ///< TLS 1.3: one certificate, as make_certificate makes it
+  delegated, ///< DTLS 1.2: a delegated key's certificate, then the one of the identity that signed it
+};
+
+/// The verdict on the chain that the far side shows during a handshake: of the form given, sound, and of
+/// `expected_peer` if there is one. Sets the error in `ctx`, which selects the alert.
+/// Errors: `handshake_failed`, `weak_key`, `wrong_peer`.
+expected<identity> judge_certificate(X509_STORE_CTX* ctx, const std::optional<identity>& expected_peer,
+                                     certificate_form form);
 
 } // namespace hanse::internal
