@@ -50,6 +50,8 @@ std::string_view advice_for(errc code) noexcept {
     return "The body is a JSON list with the handler's arguments, such as '[\"add\", 3, 4]'.";
   case errc::engine_down:
     return "See which engines run: hanse engines.";
+  case errc::io_error:
+    return "Has the disk room, and may you write there? See df -h and ls -ld.";
   case errc::bad_config:
     return "Compare with what `hanse node init DIR` writes and with docs/cluster.md.";
   default:
@@ -66,7 +68,8 @@ void command_context::print(const nlohmann::json& result, const std::function<vo
 
 void command_context::fail(std::string_view doing, const error& e) {
   exit_code = exit_failed;
-  auto advice = advice_for(e.code);
+  // A detail of the form "what happened; what to do" knows better than its code.
+  auto advice = e.detail.find("; ") == e.detail.npos ? advice_for(e.code) : std::string_view{};
   // A list of problems in a file is complete in itself and starts with the place, as compilers do.
   if (e.code == errc::bad_config && e.detail.find(": ") != std::string::npos)
     err << e.detail << "\nhanse: cannot " << doing << ": the file is not right\n";

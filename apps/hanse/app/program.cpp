@@ -39,6 +39,8 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_id_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
+  add_new_commands(program, context);
+  add_manual_commands(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
