@@ -71,7 +71,7 @@ config c <<<'{"name": "c", "key_file": "node.key", "listen": ["127.0.0.1:7480"]}
 mistake "an address without a scheme" "$hanse" node run c/config.json
 config c <<<'{"name": "c", "key_file": "node.key", "listen": ["tls://0.0.0.0:0"]}'
 mistake "listening on all addresses" "$hanse" node run c/config.json
-config c <<<'{"name": "c", "key_file": "node.key", "listen": ["tls://203.0.113.7:0"]}'
+config c <<<'{"name": "c", "key_file": "node.key", "listen": ["tls://9.9.9.9:0"]}'
 mistake "an address of another machine" "$hanse" node run c/config.json
 config c <<<'{"name": "c", "key_file": "node.key", "engines": [{"name": "e", "type": "calculater"}]}'
 mistake "an unknown engine type" "$hanse" node run c/config.json
@@ -117,13 +117,13 @@ mistake "a mistyped ticket" "$hanse" add "${ticket:0:40}q${ticket:41}q"
 mistake "something else than a ticket" "$hanse" add "$(value "$a" identity)"
 mistake "an unknown name" "$hanse" send nobody --protocol echo/1.0 --body '["hi"]' --expect-reply
 mistake "an identity that nobody knows" "$hanse" send "$("$hanse" --json id new --no-passphrase --out x.key | grep -o 'hk1[a-z0-9]*' | head -1)" --protocol echo/1.0 --body '["hi"]' --expect-reply
-mistake "a mistyped identity" "$hanse" ping "$(value "$a" identity | sed 's/.$/1/')"
+mistake "a mistyped identity" "$hanse" ping "$(value "$a" identity | sed 's/^\(.\{20\}\)\(.*\)\(.\)$/\1\3\2/')"
 mistake "a protocol that the engine does not speak" "$hanse" send echo --protocol calculator/1.0 --body '["hi"]' --expect-reply
 mistake "a newer protocol version" "$hanse" send echo --protocol echo/2.0 --body '["hi"]' --expect-reply
 mistake "a body that fits no handler" "$hanse" send echo --protocol echo/1.0 --body '[1, 2, 3]' --expect-reply
 mistake "a body that is no list" "$hanse" send echo --protocol echo/1.0 --body 'hi' --expect-reply
 mistake "an unknown type at run time" "$hanse" engine spawn e --type calculater
-mistake "an unknown command" "$hanse" statsu
+mistake "an unknown command" "$hanse" engin
 mistake "a missing argument" "$hanse" send echo
 started b
 "$hanse" add "$(value "$(cat b/ready)" ticket)" >/dev/null

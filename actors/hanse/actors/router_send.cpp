@@ -101,6 +101,7 @@ bool router_engine::deliver_here(envelope& e) {
   if (!mine && !engines_.contains(e.destination)) return false;
   bool acknowledge = e.kind == message_kind::tell;
   auto id = e.id;
+  if (auto i = pending_.find(id); i != pending_.end()) i->second.handed_to = services_->self; // its faults count
   dispatch(inbound{std::move(e), nullptr, std::nullopt});
   if (acknowledge)
     if (auto i = pending_.find(id); i != pending_.end() && i->second.acknowledgement) {
