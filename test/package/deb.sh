@@ -25,4 +25,6 @@ for file in usr/share/man/man1/hanse.1 usr/share/bash-completion/completions/han
   ls "$work/root/$file"* >/dev/null || { echo "$file is missing"; exit 1; }
 done
 dpkg-deb -f "${development[0]}" Depends
-dpkg-deb -c "${development[0]}" | grep -q include/hanse/actors/node.hpp
+dpkg-deb -c "${development[0]}" >"$work/development"
+grep -q include/hanse/actors/node.hpp "$work/development"
+! grep internal "$work/development"

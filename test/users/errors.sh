@@ -29,7 +29,7 @@ mistake() {
   while IFS= read -r text; do
     text=${text//\\|/|}
     [[ $said == *"$text"* ]] || { printf '%s: does not say: %s\nbut: %s\n' "$name" "$text" "$said"; failed=$((failed + 1)); }
-  done < <(grep -o '`[^`]*`' <<<"$row" | tr -d '`')
+  done < <(cut -d'|' -f3 <<<"$row" | grep -o '`[^`]*`' | tr -d '`')
 }
 
 new_node() { "$hanse" node init "$1" --no-passphrase --name "$1" "${@:2}" >/dev/null; }

@@ -22,6 +22,20 @@ bool is_problem_list(std::string_view detail) {
   return false;
 }
 
+/// Advice for failures that the operating system and SQLite tell by their texts alone; "" for others.
+std::string_view advice_for_text(std::string_view detail) {
+  constexpr std::pair<std::string_view, std::string_view> known[] = {
+      {"disk is full", "Make room on that disk (df -h); nothing that was acknowledged is lost."},
+      {"No space left", "Make room on that disk (df -h); nothing that was acknowledged is lost."},
+      {"not a database", "The file is damaged: put a backup back, or begin with an empty data_dir."},
+      {"database is locked", "Stop the other node first: hanse node stop."},
+      {"Cannot assign requested address", "Listen on an address of this machine; ip address lists them."},
+      {"not a ticket", "A ticket begins with hticket1; hanse node status prints a node's."}};
+  for (auto& [text, advice] : known)
+    if (detail.find(text) != detail.npos) return advice;
+  return {};
+}
+
 std::string dump(const json_value& value) {
   return value.dump(2, ' ', false, json_value::error_handler_t::replace);
 }
@@ -59,8 +73,6 @@ std::string_view advice_for(errc code) noexcept {
     return "The body is a JSON list with the handler's arguments, such as '[\"add\", 3, 4]'.";
   case errc::engine_down:
     return "See which engines run: hanse engines.";
-  case errc::io_error:
-    return "Has the disk room, and may you write there? See df -h and ls -ld.";
   case errc::bad_config:
     return "Compare with what `hanse node init DIR` writes and with docs/cluster.md.";
   default:
@@ -79,7 +91,8 @@ void command_context::fail(std::string_view doing, const error& e) {
   exit_code = exit_failed;
   // A detail of the form "what happened; what to do" knows better than its code.
   const bool complete = e.detail.find("; ") != e.detail.npos && !is_problem_list(e.detail);
-  auto advice = complete ? std::string_view{} : advice_for(e.code);
+  auto advice = complete ? std::string_view{} : advice_for_text(e.detail);
+  if (!complete && advice.empty()) advice = advice_for(e.code);
   // A list of problems in a file is complete in itself and starts with the place, as compilers do.
   if (e.code == errc::bad_config && is_problem_list(e.detail))
     err << e.detail << "\nhanse: cannot " << doing << ": the file is not right\n";
