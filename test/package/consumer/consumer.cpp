@@ -54,8 +54,7 @@ int main() {
   std::int32_t result = 0;
   caf::scoped_actor self{system};
   self->request((*here)->remote<doubler_actor>(hosted->id), std::chrono::seconds{10}, host::double_atom_v, 21)
-      .receive([&](std::int32_t n) { result = n; },
-               [](const caf::error& why) { std::puts(to_string(why).c_str()); });
+      .receive([&](std::int32_t n) { result = n; }, [](const caf::error& why) { std::puts(to_string(why).c_str()); });
   if (result != 42) return 3;
 
   caf::telemetry::collector::prometheus collector;
