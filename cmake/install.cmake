@@ -29,6 +29,13 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/apps/templates DESTINATION ${CMAKE_INSTALL
 if(HANSE_BUNDLE_CAF)
   install(IMPORTED_RUNTIME_ARTIFACTS CAF::core CAF::io
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/hanse COMPONENT runtime)
+  # What is imported is not stripped with the rest, and CAF's debug information is 60 MB.
+  install(CODE "if(CMAKE_INSTALL_DO_STRIP)
+    file(GLOB libraries \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/hanse/*.so*\")
+    foreach(library IN LISTS libraries)
+      execute_process(COMMAND ${CMAKE_STRIP} --strip-debug \${library})
+    endforeach()
+  endif()" COMPONENT runtime)
 endif()
 
 # The layers.
