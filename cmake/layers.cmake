@@ -20,6 +20,7 @@ function(hanse_layer name)
   add_library(hanse::${name} ALIAS hanse_${name})
   target_include_directories(hanse_${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>
                                                   $<INSTALL_INTERFACE:include>)
+  set_target_properties(hanse_${name} PROPERTIES EXPORT_NAME ${name})
   target_link_libraries(hanse_${name} PUBLIC ${arg_USES} PRIVATE ${arg_USES_PRIVATE}
                                       $<BUILD_INTERFACE:hanse_build_options>)
   target_compile_features(hanse_${name} PUBLIC cxx_std_20)

@@ -57,6 +57,7 @@ TEST_CASE("everything is read") {
                    {"listen", {"tls://127.0.0.1:0", "unix:///run/x"}},
                    {"advertise", {"tls://example.org:7480"}},
                    {"peers", {ticket}},
+                   {"plugins", {"mine.so", "/opt/theirs.so"}},
                    {"permanent_links", {friend_id}},
                    {"schemes", {"tls", "unix"}},
                    {"allow_private", true},
@@ -71,6 +72,7 @@ TEST_CASE("everything is read") {
   CHECK(config->passphrase_file == "/etc/hanse/p");
   CHECK(config->control_socket == "/s/c.sock");
   CHECK(config->peers.size() == 1);
+  CHECK(config->plugins == std::vector<std::filesystem::path>{"/etc/hanse/mine.so", "/opt/theirs.so"});
   CHECK(config->permanent_links[0] == some_key(1).identity());
   CHECK(config->trust.at(some_key(1).identity()) == 200);
   CHECK(config->log.level == "debug");

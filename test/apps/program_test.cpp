@@ -52,7 +52,11 @@ TEST_CASE("every command has help that ends with an example") {
                                                        {"engine", "export"},
                                                        {"engine", "import"},
                                                        {"cluster"},
-                                                       {"cluster", "run"}};
+                                                       {"cluster", "run"},
+                                                       {"new"},
+                                                       {"new", "engine"},
+                                                       {"man"},
+                                                       {"completion"}};
   for (auto command : commands) {
     CAPTURE(command);
     command.push_back("--help");

@@ -30,10 +30,12 @@ caf::error to_caf(const error& e) {
 
 caf::error to_caf(const fault_body& fault) {
   if (fault.code != errc::engine_error) return to_caf(error{fault.code, fault.detail});
-  if (fault.engine_category == compat::type_name<caf::sec>())
-    return caf::make_error(static_cast<caf::sec>(fault.engine_code), fault.detail);
+  auto same = [&fault](auto code) {
+    return fault.detail.empty() ? caf::make_error(code) : caf::make_error(code, fault.detail);
+  };
+  if (fault.engine_category == compat::type_name<caf::sec>()) return same(static_cast<caf::sec>(fault.engine_code));
   if (fault.engine_category == compat::type_name<caf::exit_reason>())
-    return caf::make_error(static_cast<caf::exit_reason>(fault.engine_code), fault.detail);
+    return same(static_cast<caf::exit_reason>(fault.engine_code));
   return caf::make_error(errc::engine_error, fault.engine_category + ' ' + std::to_string(fault.engine_code),
                          fault.detail);
 }
@@ -41,8 +43,6 @@ caf::error to_caf(const fault_body& fault) {
 fault_body from_caf(const caf::error& e) {
   fault_body fault;
   if (!e) return {errc::none, {}, 0, {}};
-  fault.detail = to_string(e.context());
-  if (fault.detail == "()") fault.detail.clear();
   if (e.category() == caf::type_id_v<errc>) {
     auto parsed = to_hanse(e);
     return {parsed.code, parsed.detail.substr(0, 512), 0, {}};
@@ -51,7 +51,12 @@ fault_body from_caf(const caf::error& e) {
   if (e == caf::sec::request_receiver_down || e == caf::sec::broken_promise)
     return {errc::engine_down, "the engine is gone", 0, {}};
   fault.code = errc::engine_error;
-  fault.detail = to_string(e).substr(0, 512);
+  // Only what the engine said beside the code, so that the caller gets the very error and not one that quotes it.
+  if (e.context().match_elements<std::string>())
+    fault.detail = e.context().get_as<std::string>(0);
+  else if (e.context().size() > 0)
+    fault.detail = to_string(e.context());
+  fault.detail = fault.detail.substr(0, 512);
   fault.engine_code = e.code();
   fault.engine_category = std::string{compat::type_name(e.category())}.substr(0, 128);
   return fault;

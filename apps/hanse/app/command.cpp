@@ -13,6 +13,29 @@ namespace {
 
 using json_value = nlohmann::json;
 
+/// Whether `detail` is a list of problems in a file, "FILE:LINE: …", as compilers write it.
+bool is_problem_list(std::string_view detail) {
+  for (auto at = detail.find(':'); at != detail.npos; at = detail.find(':', at + 1)) {
+    auto end = detail.find_first_not_of("0123456789", at + 1);
+    if (end != detail.npos && end > at + 1 && detail.substr(end, 2) == ": ") return true;
+  }
+  return false;
+}
+
+/// Advice for failures that the operating system and SQLite tell by their texts alone; "" for others.
+std::string_view advice_for_text(std::string_view detail) {
+  constexpr std::pair<std::string_view, std::string_view> known[] = {
+      {"disk is full", "Make room on that disk (df -h); nothing that was acknowledged is lost."},
+      {"No space left", "Make room on that disk (df -h); nothing that was acknowledged is lost."},
+      {"not a database", "The file is damaged: put a backup back, or begin with an empty data_dir."},
+      {"database is locked", "Stop the other node first: hanse node stop."},
+      {"Cannot assign requested address", "Listen on an address of this machine; ip address lists them."},
+      {"not a ticket", "A ticket begins with hticket1; hanse node status prints a node's."}};
+  for (auto& [text, advice] : known)
+    if (detail.find(text) != detail.npos) return advice;
+  return {};
+}
+
 std::string dump(const json_value& value) {
   return value.dump(2, ' ', false, json_value::error_handler_t::replace);
 }
@@ -42,7 +65,7 @@ std::string_view advice_for(errc code) noexcept {
   case errc::wrong_peer:
     return "Another node answers at that address: get a new ticket from the one you mean.";
   case errc::timed_out:
-    return "Try a longer --timeout, and hanse ping DEST.";
+    return "Is the other node running and reachable? See hanse peers; or try a longer --timeout.";
   case errc::unsupported_protocol:
   case errc::unsupported_version:
     return "See what it speaks: hanse engines.";
@@ -68,9 +91,12 @@ void command_context::print(const nlohmann::json& result, const std::function<vo
 
 void command_context::fail(std::string_view doing, const error& e) {
   exit_code = exit_failed;
-  auto advice = advice_for(e.code);
+  // A detail of the form "what happened; what to do" knows better than its code.
+  const bool complete = e.detail.find("; ") != e.detail.npos && !is_problem_list(e.detail);
+  auto advice = complete ? std::string_view{} : advice_for_text(e.detail);
+  if (!complete && advice.empty()) advice = advice_for(e.code);
   // A list of problems in a file is complete in itself and starts with the place, as compilers do.
-  if (e.code == errc::bad_config && e.detail.find(": ") != std::string::npos)
+  if (e.code == errc::bad_config && is_problem_list(e.detail))
     err << e.detail << "\nhanse: cannot " << doing << ": the file is not right\n";
   else
     err << "hanse: cannot " << doing << ": " << to_string(e) << '\n';

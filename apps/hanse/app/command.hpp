@@ -62,6 +62,8 @@ void add_engine_commands(CLI::App& program, command_context& context);
 void add_domain_commands(CLI::App& program, command_context& context);
 void add_cluster_commands(CLI::App& program, command_context& context);
 void add_sim_commands(CLI::App& program, command_context& context);
+void add_new_commands(CLI::App& program, command_context& context);
+void add_manual_commands(CLI::App& program, command_context& context);
 
 /// The whole program: parses, runs, returns the exit code.
 int run_program(int argc, const char* const* argv, std::ostream& out, std::ostream& err);

@@ -82,7 +82,9 @@ void show_group(command_context& c, const group_file& group) {
 /// The identity on top of a key file, without opening the key.
 expected<identity> stated_identity(std::string_view text) {
   constexpr std::string_view label = "Hanse-Identity: ";
-  if (!text.starts_with(label)) return error{errc::bad_type, "this is neither a key file nor a group file"};
+  if (!text.starts_with(label))
+    return error{errc::bad_type,
+                 "this is neither a key file nor a group file; see `hanse id new` and `hanse id group`"};
   text.remove_prefix(label.size());
   return identity::parse(text.substr(0, text.find('\n')));
 }

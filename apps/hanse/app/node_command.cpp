@@ -79,8 +79,15 @@ expected<node_secrets> open_secrets(const node_config& config) {
     passphrase = text;
     return text;
   });
-  if (!key && key.error().detail.empty()) return error{key.error().code, config.key_file.string()};
-  if (!key) return key.error();
+  if (!key) {
+    auto& [code, detail] = key.error();
+    auto file = config.key_file.string();
+    if (detail.find(config.passphrase_file.empty() ? file : config.passphrase_file.string()) != detail.npos)
+      return key.error();
+    auto advice =
+        code == errc::not_found ? "; make one with `hanse id new --out FILE`, or a node with `hanse node init`" : "";
+    return error{code, file + (detail.empty() ? "" : ": " + detail) + advice};
+  }
   return node_secrets{*std::move(key), std::move(passphrase)};
 }
 
@@ -138,6 +145,9 @@ expected<unit> run_node(command_context& c, const node_config& config, stop_sign
 void node_run(command_context& c, const std::string& given) {
   auto file = given.empty() ? default_node_directory() / "config.json" : fs::path{given};
   auto config = load_node_config(file);
+  if (!config && config.error() == errc::not_found)
+    return c.fail("read the configuration",
+                  {errc::not_found, config.error().detail + "; make a node with `hanse node init DIR`"});
   if (!config) return c.fail("read the configuration", config.error());
   stop_signals signals;
   auto end = run_node(c, *config, signals);

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t name_size_max = 64; // octets, as in the adverts
 constexpr std::size_t engines_max = 1024;
+constexpr std::size_t plugins_max = 64; // a guess
 const std::vector<std::string> known_schemes{"tls", "unix", "mem"};
 
 std::string bracket(const std::string& key, std::size_t index) {
@@ -59,6 +60,17 @@ void check_name(object_reader& in, const std::string& key, const std::string& na
   if (!is_engine_name(name) && in.has(key))
     in.problem(key, "expected 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\", beginning with a letter or digit; found \"" +
                         name + "\"");
+}
+
+std::vector<fs::path> read_plugins(object_reader& in, const fs::path& base) {
+  auto texts = in.texts("plugins");
+  if (texts.size() > plugins_max) in.problem("plugins", "more than " + std::to_string(plugins_max) + " plug-ins");
+  std::vector<fs::path> files;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    files.push_back(resolve(texts[i], base));
+    if (texts[i].empty()) in.problem(bracket("plugins", i), "expected the path of a plug-in (a .so file), found \"\"");
+  }
+  return files;
 }
 
 std::vector<engine_config> read_engines(object_reader& in, const fs::path& base) {
@@ -175,6 +187,7 @@ expected<node_config> parse_node_config(std::string_view text, const fs::path& f
   config.allow_private = in.flag("allow_private");
   config.testing = in.flag("testing");
   config.trust = read_trust(in);
+  config.plugins = read_plugins(in, base);
   config.engines = read_engines(in, base);
   read_log_and_metrics(in, config, base);
   read_limits(in, config.limits);

@@ -58,6 +58,7 @@ struct node_config {
   bool testing = false;                   ///< allows the control command `inject`
   std::map<identity, std::uint8_t> trust; ///< 0 = banned, 128 = default for who is not named, 255 = most
 
+  std::vector<std::filesystem::path> plugins; ///< shared objects whose engine types can be used
   std::vector<engine_config> engines;
   log_config log;
   metrics_config metrics;

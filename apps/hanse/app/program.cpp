@@ -1,6 +1,8 @@
 // Puts the subcommands together and parses the command line with CLI11.
 // No command is implemented here.
 #include "hanse/app/command.hpp"
+#include "hanse/app/command_tree.hpp"
+#include "hanse/app/json_document.hpp"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -14,6 +16,28 @@ constexpr const char* footer = "Exit status: 0 done, 1 failed, 2 wrong command l
                                "  hanse node init ~/.config/hanse\n"
                                "  hanse node run\n"
                                "  hanse node status";
+
+/// "there is no command `…`" if that is what is wrong: CLI11 only says that a command is missing.
+std::string unknown_command(const CLI::App& program, int argc, const char* const* argv) {
+  const CLI::App* app = &program;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word == "--socket") ++i; // the one option before the command that takes a value
+    if (word.starts_with('-')) continue;
+    auto all = subcommands_of(*app);
+    if (all.empty()) return {};
+    const auto* next = subcommand_of(*app, word);
+    if (!next) {
+      std::vector<std::string> names;
+      for (const auto* sub : all) names.push_back(sub->get_name());
+      auto close = closest_word(word, names);
+      return "there is no command `" + std::string{word} + "`" +
+             (close.empty() ? "" : "; did you mean `" + close + "`?");
+    }
+    app = next;
+  }
+  return {};
+}
 
 } // namespace
 
@@ -40,12 +64,17 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_domain_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
+  add_new_commands(program, context);
+  add_manual_commands(program, context);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // CLI11 tells requests for help from mistakes by the exit code 0.
     if (e.get_exit_code() == 0) return program.exit(e, out, err);
-    program.exit(e, out, err);
+    if (auto unknown = unknown_command(program, argc, argv); !unknown.empty())
+      context.misuse(unknown);
+    else
+      program.exit(e, out, err);
     return exit_usage;
   }
   out.flush();

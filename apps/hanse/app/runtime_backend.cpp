@@ -1,6 +1,7 @@
 // The program's node: from configuration to running engines, and their moves. The queries are runtime_queries.cpp.
 #include "hanse/app/runtime_backend.hpp"
 
+#include "hanse/actors/plugin_loader.hpp"
 #include "hanse/app/engines/engines.hpp"
 #include "hanse/app/engines/interfaces.hpp"
 #include "hanse/app/text_file.hpp"
@@ -73,12 +74,15 @@ runtime_backend::~runtime_backend() {
 expected<std::unique_ptr<control_backend>> start_node(const node_config& config, node_secrets secrets,
                                                       node_events events) {
   register_types();
+  for (auto& file : config.plugins)
+    HANSE_CHECK(load_plugin(file)); // before the actor_system: CAF wants all types first
   auto backend = std::make_unique<runtime_backend>(config, std::move(secrets));
   HANSE_CHECK(backend->start(std::move(events)));
   return std::unique_ptr<control_backend>{std::move(backend)};
 }
 
 expected<unit> runtime_backend::start(node_events events) {
+  HANSE_CHECK(add_plugin_engines(registry_));
   node_options o;
   o.key = secrets_.key;
   o.name = config_.name;

@@ -1,5 +1,6 @@
 // What a running node answers to its control socket. Its life and its engines' are runtime_backend.cpp.
 #include "hanse/actors/body.hpp"
+#include "hanse/actors/errors.hpp"
 #include "hanse/actors/router_engine.hpp"
 #include "hanse/app/json_body.hpp"
 #include "hanse/app/runtime_backend.hpp"
@@ -129,13 +130,15 @@ control_result runtime_backend::add_ticket(const std::string& ticket) {
   return json{{"identity", to_string(advert.node)}, {"name", advert.name}, {"addresses", addresses}, {"fresh", !known}};
 }
 
-/// An identity, or the name of an engine (local ones first) or node.
+/// An identity, or the name of an engine (local ones first) or node, or NODE/ENGINE.
 expected<identity> runtime_backend::resolve(const std::string& text) {
   if (text.starts_with("hk1") || text.starts_with("hg1")) return identity::parse(text);
   HANSE_TRY(auto engines, node_->engines());
   std::stable_sort(engines.begin(), engines.end(), [](auto& a, auto& b) { return a.local > b.local; });
+  const auto slash = text.find('/');
+  const auto name = slash == text.npos ? text : text.substr(slash + 1);
   for (auto& e : engines)
-    if (e.name == text) return e.id;
+    if (e.name == name && (slash == text.npos || name_of(e.node) == text.substr(0, slash))) return e.id;
   if (text == config_.name) return node_->id();
   HANSE_TRY(auto peers, node_->peers());
   for (auto& p : peers)
@@ -164,6 +167,7 @@ expected<answer> runtime_backend::wait_for(post p, std::chrono::milliseconds tim
   if (future.wait_for(timeout) != std::future_status::ready)
     return error{errc::timed_out, "no answer within " + std::to_string(timeout.count()) + " ms"};
   auto a = future.get();
+  if (a.fault && a.fault->code == errc::engine_error) return error{a.fault->code, to_string(to_caf(*a.fault))};
   if (a.fault) return error{a.fault->code, a.fault->detail};
   return a;
 }

@@ -92,7 +92,8 @@ void spawn(command_context& c, const std::string& name, const std::string& type,
 void add_send(CLI::App& program, command_context& context) {
   auto* s = program.add_subcommand("send", "Send a message to an engine, a node or a group");
   auto o = std::make_shared<send_options>();
-  s->add_option("DEST", o->destination, "An identity, or the name of an engine or node known there")->required();
+  s->add_option("DEST", o->destination, "An identity, or the name of an engine or node known there, or NODE/ENGINE")
+      ->required();
   s->add_option("--protocol", o->protocol, "NAME/VERSION")->required();
   s->add_option("--body", o->body, "A JSON list: the handler's arguments; @FILE or - reads it")->required();
   s->add_option("--from", o->from, "A local engine to send from; by default the node itself");
@@ -142,7 +143,8 @@ void add_send_commands(CLI::App& program, command_context& context) {
   auto* p = program.add_subcommand("ping", "Measure the round trip to a node, or to the node of an engine");
   auto destination = std::make_shared<std::string>();
   auto timeout = std::make_shared<std::uint32_t>(5'000);
-  p->add_option("DEST", *destination, "An identity, or the name of an engine or node known there")->required();
+  p->add_option("DEST", *destination, "An identity, or the name of an engine or node known there, or NODE/ENGINE")
+      ->required();
   p->add_option("--timeout", *timeout, "Milliseconds to wait")->capture_default_str()->check(CLI::Range(1, 3'600'000));
   p->footer("Example:\n  hanse ping echo");
   p->callback([&context, destination, timeout] { ping(context, *destination, *timeout); });

@@ -1,0 +1,12 @@
+# Writes a C++ file with the templates of `hanse new` as texts, so that the program finds them wherever it is.
+# Run at build time: cmake -DOUTPUT=… -DROOT=… -DFILES=a,b,… -P embed.cmake
+string(REPLACE "," ";" files "${FILES}")
+set(text "// Made by cmake/embed.cmake from apps/templates. Not a thing to edit.\n#include \"hanse/app/templates.hpp\"\n\n")
+string(APPEND text "namespace hanse::app {\n\nstd::vector<template_file> engine_templates() {\n  return {\n")
+foreach(file IN LISTS files)
+  file(READ ${ROOT}/${file} content)
+  string(REGEX REPLACE "\\.in$" "" name ${file})
+  string(APPEND text "      {\"${name}\", R\"~~(${content})~~\"},\n")
+endforeach()
+string(APPEND text "  };\n}\n\n} // namespace hanse::app\n")
+file(WRITE ${OUTPUT} "${text}")
