@@ -71,6 +71,25 @@ TEST_CASE("another handshake exports another secret") {
   CHECK(k1 != k2);
 }
 
+TEST_CASE("the channel binding is one for both sides of a session, and another for every other session") {
+  const auto plain = [] {
+    return sessions{make_plain_session(link_role::dialer, key_of(1).identity(), std::nullopt),
+                    make_plain_session(link_role::acceptor, key_of(2).identity(), std::nullopt)};
+  };
+  sessions s, t, p = plain();
+  CHECK(channel_binding(*s.a).code() == errc::unauthenticated);
+  CHECK(channel_binding(*p.a).code() == errc::unauthenticated);
+  for (auto* each : {&s, &t, &p}) {
+    each->shake();
+    CHECK(*channel_binding(*each->a) == *channel_binding(*each->b));
+  }
+  CHECK(*channel_binding(*s.a) != *channel_binding(*t.a));
+  CHECK(*channel_binding(*s.a) != *channel_binding(*p.a));
+  std::array<std::byte, 32> by_hand{};
+  REQUIRE(s.b->export_secret("EXPORTER-Channel-Binding", {}, by_hand));
+  CHECK(*channel_binding(*s.a) == by_hand);
+}
+
 TEST_CASE("a message much larger than a record arrives whole, octet by octet too") {
   sessions s;
   s.shake();

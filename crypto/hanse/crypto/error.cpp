@@ -28,6 +28,7 @@ constexpr void name_decoding_and_crypto(code_names& names) {
   names[24] = "wrong_passphrase";
   names[25] = "bad_permissions";
   names[26] = "decryption_failed";
+  names[27] = "bad_proof";
 }
 
 constexpr void name_messages_and_routing(code_names& names) {
@@ -42,6 +43,7 @@ constexpr void name_messages_and_routing(code_names& names) {
   names[48] = "schema_mismatch";
   names[49] = "stale";
   names[50] = "in_doubt";
+  names[51] = "rate_limited";
   names[60] = "no_route";
   names[61] = "no_address";
   names[62] = "untrusted";

@@ -32,6 +32,7 @@ enum class errc : std::uint8_t {
   wrong_passphrase = 24,  ///< the key file does not open with it
   bad_permissions = 25,   ///< others can read the file
   decryption_failed = 26, ///< a sealed box that is not for us, or was altered
+  bad_proof = 27,         ///< the proof of a shared secret does not hold
   // messages
   expired = 40,              ///< past its expiry
   clock_skew = 41,           ///< sent too far in the future
@@ -44,6 +45,7 @@ enum class errc : std::uint8_t {
   schema_mismatch = 48,      ///< the body does not fit the engine's interface
   stale = 49,                ///< an older version than the one that is known
   in_doubt = 50,             ///< the receiver crashed while it handled this: it may or may not have acted
+  rate_limited = 51,         ///< asked too often in too short a time
   // routing and transport
   no_route = 60,         ///< no advert says where the destination is
   no_address = 61,       ///< the node is known but none of its addresses is usable

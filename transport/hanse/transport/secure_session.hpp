@@ -56,4 +56,14 @@ public:
   virtual std::string_view cipher() const noexcept = 0;
 };
 
+/// What names this one session to protocols that run inside it: 32 octets that both sides derive and that no other
+/// session has, so that a proof made for one cannot be used in another (RFC 9266, "tls-exporter").
+/// Errors: those of export_secret.
+inline expected<std::array<std::byte, 32>> channel_binding(const secure_session& session) {
+  std::array<std::byte, 32> out{};
+  HANSE_CHECK(
+      session.export_secret("EXPORTER-Channel-Binding", {}, out)); // label and empty context: RFC 9266 section 2
+  return out;
+}
+
 } // namespace hanse
