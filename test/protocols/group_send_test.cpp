@@ -301,3 +301,28 @@ TEST_CASE(
     for (const auto m : s.sent) CHECK(++tries[m] <= group_tries_max);
   }
 }
+
+TEST_CASE("group send: a word about a member that was sent nothing counts for nothing, nor a fault after an answer") {
+  sending s{group_of(2, {member(1), member(2), member(3)})};
+  s.answer(2);
+  s.answer(99);
+  s.answer(0);
+  CHECK_FALSE(s.end);
+  s.fail(0, errc::engine_down);
+  s.answer(1);
+  CHECK(s.fault() == errc::none);
+}
+
+TEST_CASE("group send: while a nested group waits for another try, a neighbour is asked beside it") {
+  sending s{group_of(1, {group_of(2, {member(1), member(2)}), member(3)})};
+  CHECK(s.copies() == list{0, 1});
+  s.fail(0, errc::unreachable);
+  CHECK(s.copies() == list{2});
+}
+
+TEST_CASE("group send: what a member said itself is told before silence") {
+  sending s{group_of(1, {member(1), member(2)})};
+  s.fail(0, errc::unsupported_protocol);
+  s.fail(1, errc::expired);
+  CHECK(s.fault() == errc::unsupported_protocol);
+}

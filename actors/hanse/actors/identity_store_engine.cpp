@@ -102,6 +102,15 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
         return {store_.addresses_of(node), origin_of(node) == advert_origin::pinned};
       },
       [this](find_atom, const identity& engine, bool) { return store_.node_of(engine); },
+      [this](domain_atom, domain_members& d) -> caf::result<void> {
+        if (auto done = set_domain(d); !done) return to_caf(done.error());
+        auto promise = self_->make_response_promise<void>();
+        compat::request(self_, actors_->router, caf::infinite, domain_atom_v, std::move(d))
+            .then([promise]() mutable { promise.deliver(); },
+                  [promise](const caf::error& why) mutable { promise.deliver(why); });
+        return promise;
+      },
+      [this](claim_atom, const identity& destination, bool claimed) { set_claimed(destination, claimed); },
   };
 }
 
@@ -117,6 +126,35 @@ advert_origin identity_store_engine::origin_of(const identity& node) const {
 const composite_descriptor* identity_store_engine::group(const identity& id) const {
   auto i = options_.groups.find(id);
   return i == options_.groups.end() ? nullptr : &i->second;
+}
+
+const domain_members* identity_store_engine::domain(const identity& id) const {
+  auto i = domains_.find(id);
+  return i == domains_.end() ? nullptr : &i->second;
+}
+
+/// Brings `d` in order and keeps it; without members and introducers it is forgotten.
+expected<unit> identity_store_engine::set_domain(domain_members& d) {
+  if (!d.domain || d.domain == services_->self || local_.contains(d.domain))
+    return error{errc::bad_value, "engines and nodes are no domains"};
+  if (d.members.size() > domain_view_members_max || d.introducers.size() > domain_introducers_max)
+    return errc::too_long;
+  if (d.members.empty() && d.introducers.empty()) {
+    if (domains_.erase(d.domain) > 0) (void)routing_.set_kind(d.domain, destination_kind::unknown);
+    return ok();
+  }
+  if (domains_.size() >= domains_max && !domains_.contains(d.domain)) return errc::table_full;
+  std::ranges::sort(d.members);
+  d.members.erase(std::unique(d.members.begin(), d.members.end()), d.members.end());
+  HANSE_CHECK(routing_.set_kind(d.domain, destination_kind::domain));
+  domains_[d.domain] = d;
+  return ok();
+}
+
+/// For `why`: what a service has claimed and is no domain is a topic.
+void identity_store_engine::set_claimed(const identity& destination, bool claimed) {
+  if (!domains_.contains(destination))
+    (void)routing_.set_kind(destination, claimed ? destination_kind::topic : destination_kind::unknown);
 }
 
 /// True if the advert was new. A bad one is counted; what it costs its sender is the link's business.

@@ -28,6 +28,7 @@ struct identity_store_options {
   bool share_adverts = true; ///< pass adverts of others on to peers
 };
 
+inline constexpr std::size_t domains_max = 4096;        ///< known at once; a guess
 inline constexpr std::size_t shared_adverts_max = 1024; ///< told to a new peer at once; a guess, under 1 MiB
 
 class identity_store_engine : private routing_view {
@@ -48,9 +49,12 @@ private:
   bool connected(const identity& node) const override { return connected_.contains(node); }
   expected<unit> reachable(const identity& node, const transport_preferences& wanted) const override;
   const composite_descriptor* group(const identity& id) const override;
+  const domain_members* domain(const identity& id) const override;
 
   advert_origin origin_of(const identity& node) const;
   bool learn(byte_view wire, advert_origin origin);
+  expected<unit> set_domain(domain_members& d);
+  void set_claimed(const identity& destination, bool claimed);
   void perform(advert_effects effects);
   std::vector<bytes> worth_telling() const;
   std::vector<peer_info> peers() const;
@@ -62,6 +66,7 @@ private:
   std::shared_ptr<identity_store_peers> actors_;
   advert_store store_;
   routing routing_;
+  std::map<identity, domain_members> domains_;
   std::set<identity> local_;
   std::set<identity> pinned_;                ///< nodes whose addresses the operator gave
   std::map<identity, link_event> connected_; ///< with the last measurement

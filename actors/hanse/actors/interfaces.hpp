@@ -48,8 +48,9 @@ CAF_ADD_ATOM(hanse, hanse, load_atom)
 CAF_ADD_ATOM(hanse, hanse, inject_atom)
 CAF_ADD_ATOM(hanse, hanse, find_atom)
 CAF_ADD_ATOM(hanse, hanse, retry_atom)
-CAF_ADD_ATOM(hanse, hanse, moved_atom) // an engine is elsewhere now
-CAF_ADD_ATOM(hanse, hanse, claim_atom) // what is addressed to an identity goes to a service
+CAF_ADD_ATOM(hanse, hanse, moved_atom)  // an engine is elsewhere now
+CAF_ADD_ATOM(hanse, hanse, claim_atom)  // what is addressed to an identity goes to a service
+CAF_ADD_ATOM(hanse, hanse, domain_atom) // who is in a domain
 
 CAF_END_TYPE_ID_BLOCK(hanse)
 
@@ -95,7 +96,9 @@ using identity_store_actor = caf::typed_actor<
     caf::result<std::vector<bytes>>(adverts_atom), // everything worth telling a peer
     caf::result<std::vector<weighted_address>, bool>(find_atom,
                                                      identity), // where a node is; true: the operator says so
-    caf::result<identity>(find_atom, identity, bool)>;          // the node that hosts an engine
+    caf::result<identity>(find_atom, identity, bool),           // the node that hosts an engine
+    caf::result<void>(domain_atom, domain_members), // who is in it; no members and no introducers: forget it
+    caf::result<void>(claim_atom, identity, bool)>; // by the router: a service has it now, or has given it up
 
 /// Between engines and links: signs nothing itself, decides everything.
 using router_actor = caf::typed_actor<
@@ -113,6 +116,7 @@ using router_actor = caf::typed_actor<
     // what is addressed to that identity with that protocol name ("": any) goes to this service_actor; null: no longer
     caf::result<void>(claim_atom, identity, std::string, caf::strong_actor_ptr),
     caf::result<void>(remove_atom, caf::actor_addr),                           // a service has ended
+    caf::result<void>(domain_atom, domain_members),                            // by the identity store
     caf::result<void>(watch_atom, identity, caf::weak_actor_ptr),              // destination, proxy
     caf::result<void>(changed_atom),                                           // forget decided routes
     caf::result<void>(moved_atom, identity, identity),                         // engine, its new node

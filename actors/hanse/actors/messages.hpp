@@ -43,6 +43,11 @@ struct post {
   bool traced = false; ///< give it a trace id, if it has none
   std::uint64_t token = 0;
   caf::strong_actor_ptr reply_to; ///< an answer_sink_actor
+
+  // the router's own, for a copy of a message to several receivers
+  message_id group = 0;   ///< that message
+  std::size_t member = 0; ///< who of them
+  identity next_hop = {}; ///< set: this node and no other
 };
 
 /// What became of a post: a reply, a fault, or (reliable, no reply expected) its acknowledgement.
@@ -95,6 +100,7 @@ struct engine_entry {
   caf::strong_actor_ptr gateway;      ///< a gateway_actor
   caf::strong_actor_ptr engine;       ///< the engine itself, for direct local use
   std::uint64_t advert_version = 0;   ///< 0: new; a moved engine brings its last one
+  std::vector<identity> serves = {};  ///< domains: takes what is addressed to any of their members
 };
 
 /// One engine in a listing.
@@ -157,6 +163,7 @@ struct link_event {
   X(hanse::route)                                                                                                      \
   X(hanse::route_request)                                                                                              \
   X(hanse::route_explanation)                                                                                          \
+  X(hanse::domain_members)                                                                                             \
   X(hanse::engine_entry)                                                                                               \
   X(hanse::peer_info)                                                                                                  \
   X(hanse::engine_info)                                                                                                \

@@ -206,9 +206,15 @@ expected<unit> node::register_engine(engine_options options, caf::strong_actor_p
   engine_advert advert{id, core_->services->self, 1, options.protocols, options.name};
   if (auto fine = check(advert); !fine)
     return error{errc::bad_config, "the engine's advert: " + to_string(fine.error())};
-  engine_entry e{
-      id,     options.name,          options.type, *options.key, std::move(options.protocols), std::move(gateway),
-      engine, options.advert_version};
+  engine_entry e{id,
+                 options.name,
+                 options.type,
+                 *options.key,
+                 std::move(options.protocols),
+                 std::move(gateway),
+                 engine,
+                 options.advert_version,
+                 std::move(options.serves)};
   auto done = ask<unit>(system(), core_->router, register_atom_v, std::move(e));
   if (done) core_->set_local(id, engine);
   return done;
@@ -228,6 +234,10 @@ expected<unit> node::register_service(const std::string& protocol, const service
 expected<unit> node::claim(const identity& destination, const std::string& protocol, const service_actor& service) {
   return ask<unit>(system(), core_->router, claim_atom_v, destination, protocol,
                    caf::actor_cast<caf::strong_actor_ptr>(service));
+}
+
+expected<unit> node::set_domain(domain_members d) {
+  return ask<unit>(system(), core_->identities, domain_atom_v, std::move(d));
 }
 
 expected<unit> node::unclaim(const identity& destination, const std::string& protocol) {

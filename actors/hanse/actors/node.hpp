@@ -56,6 +56,7 @@ struct engine_options {
   std::vector<protocol_id> protocols = {}; ///< empty: protocol_of<Interface>
   std::string type = {};                   ///< in a registry
   std::uint64_t advert_version = 0;        ///< of an engine that moved here: its last one
+  std::vector<identity> serves = {};       ///< domains: it takes what is addressed to any member of one of them
 };
 
 /// An engine that was just hosted.
@@ -196,6 +197,10 @@ public:
   /// `service`; an empty name takes every protocol that is not claimed by name. Errors: `bad_value`, `table_full`.
   expected<unit> claim(const identity& destination, const std::string& protocol, const service_actor& service);
   expected<unit> unclaim(const identity& destination, const std::string& protocol);
+
+  /// Who is in a domain, or (outside of it) which nodes it advertises; in place of what was known. No members and no
+  /// introducers: forgets it. Errors: `bad_value`, `too_long`, `table_full`.
+  expected<unit> set_domain(domain_members d);
 
   /// The node's own actors, for services: they send through the router, and keep durable state in the store.
   const std::shared_ptr<node_core>& core() const noexcept { return core_; }

@@ -87,6 +87,7 @@ router_actor::behavior_type router_engine::make_behavior() {
       [this](claim_atom, const identity& destination, const std::string& protocol,
              const caf::strong_actor_ptr& service) { return answer_of(claim(destination, protocol, service)); },
       [this](remove_atom, const caf::actor_addr& service) { service_ended(service); },
+      [this](domain_atom, domain_members& d) { set_domain(std::move(d)); },
       [this](watch_atom, const identity& destination, const caf::weak_actor_ptr& proxy) {
         watch(destination, proxy);
         finish();
@@ -132,6 +133,7 @@ router_actor::behavior_type router_engine::make_behavior() {
         finish();
       },
       [this](retry_atom, message_id id) {
+        if (tick_group(id)) return finish();
         auto i = pending_.find(id);
         if (i == pending_.end() || !i->second.retry) return;
         post p{std::move(*i->second.retry), false, false, i->second.token, i->second.reply_to};
@@ -150,8 +152,10 @@ router_actor::behavior_type router_engine::make_behavior() {
         services_of_node_.clear();
         claims_.clear();
         for (auto& [id, p] : pending_)
-          answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
+          if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
         pending_.clear();
+        for (auto& [id, g] : groups_) fail_post(g.original, {errc::cancelled, "the node stops"});
+        groups_.clear();
         flush_links();
         self_->quit();
       },
@@ -275,6 +279,8 @@ void router_engine::link_down(const identity& peer, std::uint64_t link) {
   links_.erase(i);
   for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_down_atom_v, peer);
   lost_[peer] = services_->now_ms();
+  fail_copies_at(peer);
+  finish();
 }
 
 void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
@@ -291,6 +297,8 @@ void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
   auto signed_one = sign(advert, *e.key);
   e.advert_version = advert.version;
   auto engine = e.engine;
+  if (auto before = engines_.find(id); before != engines_.end()) set_serving(before->second, false);
+  set_serving(e, true);
   engines_.insert_or_assign(id, std::move(e));
   released_.erase(id);
   compat::on_termination(engine, [router = router_actor{self_}, id](const caf::error&) {
@@ -303,6 +311,7 @@ void router_engine::add_engine(engine_entry e, caf::response_promise promise) {
 
 engine_entry router_engine::remove_engine(const identity& id, const error& reason) {
   auto entry = std::move(engines_.extract(id).mapped());
+  set_serving(entry, false);
   compat::send(self_, caf::actor_cast<gateway_actor>(entry.gateway), stop_atom_v, caf::error{});
   if (reason.code != errc::none) {
     compat::send(self_, identities_, remove_atom_v, id);
@@ -322,16 +331,10 @@ engine_entry router_engine::remove_engine(const identity& id, const error& reaso
 
 void router_engine::tick() {
   auto now = services_->now_ms();
-  for (auto i = pending_.begin(); i != pending_.end();) {
-    if (i->second.expires_ms + router_tick_ms > now || i->second.acknowledgement) {
-      ++i;
-      continue;
-    }
-    auto late = failed(i->second.token, fault_of({errc::timed_out, "no answer before the message expired"}));
-    auto sink = std::move(i->second.reply_to);
-    i = pending_.erase(i);
-    answer_to(sink, std::move(late));
-  }
+  std::vector<message_id> late;
+  for (auto& [id, p] : pending_)
+    if (p.expires_ms + router_tick_ms <= now && !p.acknowledgement) late.push_back(id);
+  for (auto id : late) settle(id, failed(0, fault_of({errc::timed_out, "no answer before the message expired"})));
   give_up_routes(now);
   if (now - swept_ms_ > 10'000) {
     replay_.sweep(now);

@@ -5,6 +5,7 @@
 
 #include "hanse/actors/interfaces.hpp"
 #include "hanse/actors/services.hpp"
+#include "hanse/protocols/group_send.hpp"
 #include "hanse/protocols/message_clock.hpp"
 #include "hanse/protocols/reliable_unicast.hpp"
 #include "hanse/protocols/replay_window.hpp"
@@ -23,6 +24,7 @@ inline constexpr std::size_t watches_max = 65'536;           ///< engines watche
 inline constexpr std::size_t released_max = 65'536;          ///< engines remembered to have moved away
 inline constexpr std::size_t services_max = 64;              ///< protocols between nodes that services serve
 inline constexpr std::size_t claims_max = 65'536;    ///< (destination, protocol) pairs that services have claimed
+inline constexpr std::size_t groups_max = 16'384;    ///< messages to several receivers under way
 inline constexpr std::uint32_t down_after_ms = 3000; ///< without a link: then its engines are down; a guess
 inline constexpr std::uint32_t router_tick_ms = 1000;
 inline constexpr std::uint32_t route_patience_ms = 2000; ///< a message waits for the advert of its destination; a guess
@@ -67,6 +69,7 @@ public:
 private:
   // --- out of engines (router_send.cpp) ---
   void accept(post p);
+  void fail_post(post& p, const error& why);
   void admit(post p);
   bool deliver_here(envelope& e);
   void resolve(envelope e);
@@ -97,6 +100,19 @@ private:
   void reject(const envelope& e, const error& why);
   void flush_gateways();
 
+  // --- messages to several receivers (router_groups.cpp) ---
+  bool is_spread(const identity& destination) const;
+  void start_group(post p);
+  void route_group(message_id id);
+  void take_group_route(message_id id, expected<route> decided);
+  void perform(message_id id, group_effects effects);
+  void send_copy(message_id id, const group_copy& copy);
+  void copy_ended(message_id group, std::size_t member, answer a);
+  void end_group(message_id id, answer a);
+  void schedule_group(message_id id);
+  bool tick_group(message_id id);
+  void fail_copies_at(const identity& node);
+
   // --- services of this node and what they claim (router_services.cpp) ---
   expected<unit> register_service(const std::string& protocol, const caf::strong_actor_ptr& service);
   expected<unit> claim(const identity& destination, const std::string& protocol, const caf::strong_actor_ptr& service);
@@ -106,6 +122,10 @@ private:
   const caf::strong_actor_ptr* claimant(const envelope& e) const;
   bool is_here(const envelope& e) const;
   void to_service(const caf::strong_actor_ptr& service, inbound in);
+  void set_domain(domain_members d);
+  expected<unit> check_scope(const envelope& e, const identity& peer) const;
+  expected<identity> serving_engine(const envelope& e) const;
+  void set_serving(const engine_entry& e, bool serving);
 
   // --- who watches which engine (router_watches.cpp) ---
   void watch(const identity& destination, const caf::weak_actor_ptr& proxy);
@@ -136,6 +156,15 @@ private:
     std::optional<envelope> retry; ///< sent again if the engine has moved meanwhile
     identity handed_to;            ///< the node it went to last: only that one may speak for the engine
     bool any_at_node = false;      ///< the destination is no engine: whoever is hosted there may answer
+    message_id group = 0;          ///< a copy of this message to several receivers
+    std::size_t member = 0;
+  };
+  struct group_entry {
+    post original;
+    std::unique_ptr<group_send> machine;      ///< once the members are known
+    std::map<std::size_t, message_id> copies; ///< under way, by member
+    time_ms since_ms = 0;
+    time_ms timer_ms = 0; ///< 0: not set
   };
   struct watched {
     identity node; ///< that was asked to tell
@@ -175,6 +204,9 @@ private:
   std::map<std::string, caf::strong_actor_ptr> services_of_node_; ///< by protocol name
   std::unordered_map<identity, std::map<std::string, caf::strong_actor_ptr>> claims_;
   std::size_t claim_count_ = 0;
+  std::unordered_map<message_id, group_entry> groups_;
+  std::unordered_map<identity, domain_members> domains_;
+  std::map<identity, std::vector<identity>> serving_; ///< domain -> engines here, the next one first
 
   message_clock clock_;
   replay_window replay_;

@@ -53,6 +53,7 @@ void router_engine::screen(inbound in) {
   auto& m = in.message;
   auto now = services_->now_ms();
   if (auto timely = check_time(m, now); !timely) return reject(m, timely.error());
+  if (auto within = check_scope(m, in.peer); !within) return reject(m, within.error());
   if (m.stream) {
     if (m.destination != services_->self && !engines_.contains(m.destination))
       return reject(m, {errc::engine_down, "no such engine on this node"});
@@ -111,7 +112,15 @@ void router_engine::settle_delivery(const stream_ref& delivery, errc result) {
 void router_engine::to_engine(inbound in) {
   auto& m = in.message;
   if (auto* service = claimant(m)) return to_service(*service, std::move(in));
-  auto i = engines_.find(m.destination);
+  auto target = m.destination;
+  if (domains_.contains(target)) {
+    auto serving = serving_engine(m);
+    if (!serving) return reject(m, serving.error());
+    target = *serving;
+    auto& all = serving_.at(m.destination); // the next message goes to another one
+    std::rotate(all.begin(), all.begin() + 1, all.end());
+  }
+  auto i = engines_.find(target);
   if (i == engines_.end()) {
     if (in.delivery) settle_delivery(*in.delivery, errc::engine_down);
     return reject(m, {errc::wrong_recipient, "no such engine on this node"});
@@ -181,7 +190,7 @@ void router_engine::take_answer(inbound in) {
     bool elsewhere = a.fault->code == errc::wrong_recipient;
     if (elsewhere && entry.retry && services_->now_ms() + resolve_again_ms < entry.expires_ms)
       return retry_later(m.in_reply_to);
-    if (elsewhere) a.fault = fault_of({errc::engine_down, "the engine is not running"});
+    if (elsewhere && !entry.group) a.fault = fault_of({errc::engine_down, "the engine is not running"});
   }
   a.body = m.body;
   a.trace = m.trace;

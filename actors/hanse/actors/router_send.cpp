@@ -33,16 +33,13 @@ const key_pair* router_engine::key_of(const identity& source) const {
 void router_engine::accept(post p) {
   if (!key_of(p.message.source)) {
     services_->counters.drop(errc::not_hosted);
-    if (p.reply_to)
-      answer_to(p.reply_to, failed(p.token, fault_of({errc::engine_down, "the sending engine is not on this node"})));
-    return;
+    return fail_post(p, {errc::engine_down, "the sending engine is not on this node"});
   }
   auto id = clock_.next(services_->now_us());
   if (!id) {
     if (without_id_.size() >= unresolved_posts_max) {
       services_->counters.drop(errc::queue_full);
-      if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::queue_full, "the node has no ids yet"})));
-      return;
+      return fail_post(p, {errc::queue_full, "the node has no ids yet"});
     }
     without_id_.push_back(std::move(p));
     return;
@@ -57,21 +54,33 @@ void router_engine::admit(post p) {
   if (p.traced && !e.trace) random_.fill(e.trace.octets);
   if (auto fine = check_post(e); !fine) {
     services_->counters.drop(fine.code());
-    if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of(fine.error())));
-    return;
+    return fail_post(p, fine.error());
   }
-  if (p.reply_to) {
+  if (!p.group && is_spread(e.destination) && !is_here(e)) return start_group(std::move(p));
+  if (p.group && !groups_.contains(p.group)) return; // ended while the copy waited for its id
+  if (p.reply_to || p.group) {
     if (pending_.size() >= pending_requests_max) {
       services_->counters.drop(errc::queue_full);
-      answer_to(p.reply_to, failed(p.token, fault_of({errc::queue_full, "too many requests wait for answers"})));
-      return;
+      return fail_post(p, {errc::queue_full, "too many requests wait for answers"});
     }
-    pending entry{p.token,        std::move(p.reply_to),       e.source,     e.destination,
-                  e.expires_ms(), e.kind != message_kind::ask, std::nullopt, {}};
-    if (!p.reliable && e.kind == message_kind::ask) entry.retry = e;
+    pending entry;
+    entry.token = p.token;
+    entry.reply_to = std::move(p.reply_to);
+    entry.source = e.source;
+    entry.destination = e.destination;
+    entry.expires_ms = e.expires_ms();
+    entry.acknowledgement = e.kind != message_kind::ask;
+    entry.group = p.group;
+    entry.member = p.member;
+    entry.any_at_node = static_cast<bool>(p.next_hop);
+    if (p.group)
+      groups_.at(p.group).copies[p.member] = e.id;
+    else if (!p.reliable && e.kind == message_kind::ask)
+      entry.retry = e;
     pending_.emplace(e.id, std::move(entry));
   }
-  services_->trace(e, "post");
+  if (!p.group) services_->trace(e, "post");
+  if (p.next_hop) return hand_to_link(p.next_hop, std::move(e));
   if (p.reliable && !is_here(e)) {
     unicast_effects effects;
     auto copy = e; // for the fault, should it be refused
@@ -91,7 +100,7 @@ bool router_engine::deliver_here(envelope& e) {
   auto id = e.id;
   if (auto i = pending_.find(id); i != pending_.end()) {
     i->second.handed_to = services_->self;
-    i->second.any_at_node = claimant(e) != nullptr;
+    i->second.any_at_node = e.destination != services_->self && !engines_.contains(e.destination);
   }
   dispatch(inbound{std::move(e), nullptr, std::nullopt, services_->self});
   if (acknowledge)
@@ -181,8 +190,11 @@ void router_engine::forward(envelope e, const route& r) {
     return;
   case route::kind::remote:
     return hand_to_link(r.next_hop, std::move(e));
-  case route::kind::group:
-    return refuse(e, {errc::no_route, "delivery to groups comes with domains"});
+  case route::kind::group: { // came back from a link that closed
+    post again;
+    again.message = std::move(e);
+    return start_group(std::move(again));
+  }
   }
 }
 
@@ -213,6 +225,12 @@ void router_engine::flush_links() {
   to_sinks_.clear();
 }
 
+/// Tells who waits for a post that it has failed before it was pending.
+void router_engine::fail_post(post& p, const error& why) {
+  if (p.group) return copy_ended(p.group, p.member, failed(0, fault_of(why)));
+  if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of(why)));
+}
+
 void router_engine::answer_to(const caf::strong_actor_ptr& sink, answer a) {
   add_to_batch(to_sinks_, sink, std::move(a));
 }
@@ -232,16 +250,22 @@ void router_engine::settle(message_id id, answer a) {
   if (i == pending_.end()) return;
   a.token = i->second.token;
   a.id = id;
-  auto sink = std::move(i->second.reply_to);
+  auto entry = std::move(i->second);
   pending_.erase(i);
-  answer_to(sink, std::move(a));
+  if (entry.group) return copy_ended(entry.group, entry.member, std::move(a));
+  answer_to(entry.reply_to, std::move(a));
 }
 
 /// What a closing link did not send goes another way, or waits for the next link; what was dropped by policy fails.
 void router_engine::bounce(std::vector<outbound> unsent, const error& why) {
   auto now = services_->now_ms();
   for (auto& out : unsent) {
-    if (why.code == errc::link_closed && now < out.message.expires_ms())
+    auto i = pending_.find(out.message.id);
+    if (i == pending_.end() && out.message.kind == message_kind::ask && !out.message.stream)
+      services_->counters.drop(errc::cancelled); // nobody waits for its answer any more
+    else if (i != pending_.end() && i->second.group && !out.message.stream)
+      settle(out.message.id, failed(0, fault_of(why)));
+    else if (why.code == errc::link_closed && now < out.message.expires_ms())
       resolve(std::move(out.message));
     else if (!out.message.stream) // streams retransmit by themselves
       refuse(out.message, why);

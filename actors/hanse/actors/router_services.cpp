@@ -3,6 +3,8 @@
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/router_engine.hpp"
 
+#include <algorithm>
+
 namespace hanse {
 
 /// In place of the earlier service of that name. Protocols that the router speaks itself cannot be taken from it.
@@ -26,7 +28,10 @@ expected<unit> router_engine::claim(const identity& destination, const std::stri
     auto i = claims_.find(destination);
     if (i == claims_.end()) return ok();
     claim_count_ -= i->second.erase(protocol);
-    if (i->second.empty()) claims_.erase(i);
+    if (i->second.empty()) {
+      claims_.erase(i);
+      compat::send(self_, identities_, claim_atom_v, destination, false);
+    }
     return ok();
   }
   if (!destination || destination == services_->self || engines_.contains(destination))
@@ -34,6 +39,7 @@ expected<unit> router_engine::claim(const identity& destination, const std::stri
   if (claim_count_ >= claims_max) return errc::table_full;
   watch_service(service);
   if (claims_[destination].insert_or_assign(protocol, service).second) ++claim_count_;
+  compat::send(self_, identities_, claim_atom_v, destination, true);
   return ok();
 }
 
@@ -60,7 +66,10 @@ void router_engine::service_ended(const caf::actor_addr& service) {
     std::erase_if(protocols, [&](auto& s) { return s.second == service; });
     claim_count_ += protocols.size();
   }
-  std::erase_if(claims_, [](auto& c) { return c.second.empty(); });
+  std::erase_if(claims_, [this](auto& c) {
+    if (c.second.empty()) compat::send(self_, identities_, claim_atom_v, c.first, false);
+    return c.second.empty();
+  });
 }
 
 /// The service that takes what is addressed to a claimed destination; null if it is not claimed for that protocol.
@@ -73,9 +82,59 @@ const caf::strong_actor_ptr* router_engine::claimant(const envelope& e) const {
   return service == i->second.end() ? nullptr : &service->second;
 }
 
-/// Whether a message can be handed over on this node, to an engine or a claimant.
+/// Whether a message can be handed over on this node: to an engine, a claimant, or an engine that serves the domain.
 bool router_engine::is_here(const envelope& e) const {
-  return engines_.contains(e.destination) || claimant(e);
+  return engines_.contains(e.destination) || claimant(e) ||
+         (serving_.contains(e.destination) && serving_engine(e).has_value());
+}
+
+/// From the identity store, which has checked it.
+void router_engine::set_domain(domain_members d) {
+  if (d.members.empty() && d.introducers.empty())
+    domains_.erase(d.domain);
+  else
+    domains_.insert_or_assign(d.domain, std::move(d));
+}
+
+/// What is to stay in a domain comes from a member, to a member. `peer`: the node that hosts the message's source.
+expected<unit> router_engine::check_scope(const envelope& e, const identity& peer) const {
+  if (e.routing.scope != scope_kind::domain) return ok();
+  auto i = domains_.find(e.routing.domain);
+  auto refused = [&](const identity& node) {
+    return error{errc::permission_denied,
+                 "node " + to_short_string(node) + " is no member of the domain " + to_short_string(e.routing.domain)};
+  };
+  if (i == domains_.end() || !i->second.contains(services_->self)) return refused(services_->self);
+  if (!i->second.contains(peer)) return refused(peer);
+  return ok();
+}
+
+/// The engine here that takes a message to a domain: it serves the domain and speaks the protocol. Errors:
+/// `permission_denied` (this node is neither a member nor advertised), `engine_down` (none serves it),
+/// `unsupported_protocol`, `unsupported_version`.
+expected<identity> router_engine::serving_engine(const envelope& e) const {
+  auto d = domains_.find(e.destination);
+  if (d == domains_.end() || (!d->second.contains(services_->self) &&
+                              std::ranges::find(d->second.introducers, services_->self) == d->second.introducers.end()))
+    return error{errc::permission_denied, "this node is no member of the domain " + to_short_string(e.destination)};
+  auto i = serving_.find(e.destination);
+  if (i == serving_.end()) return error{errc::engine_down, "no engine of this node serves the domain"};
+  error first;
+  for (auto& engine : i->second) {
+    auto spoken = negotiate(engines_.at(engine).protocols, e.protocol);
+    if (spoken) return engine;
+    if (first.code == errc::none || spoken.code() == errc::unsupported_version) first = spoken.error();
+  }
+  return first;
+}
+
+void router_engine::set_serving(const engine_entry& e, bool serving) {
+  for (auto& domain : e.serves) {
+    auto& engines = serving_[domain];
+    std::erase(engines, e.id);
+    if (serving) engines.push_back(e.id);
+    if (engines.empty()) serving_.erase(domain);
+  }
 }
 
 /// For a service a reliable delivery is handled when it has been handed over.

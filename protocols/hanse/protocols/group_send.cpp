@@ -14,6 +14,11 @@ bool is_transient(errc code) noexcept {
          code == errc::queue_full;
 }
 
+/// Says nothing about why: what a member has said itself is told before these.
+bool is_silence(errc code) noexcept {
+  return code == errc::expired || code == errc::timed_out || code == errc::unreachable || code == errc::link_closed;
+}
+
 } // namespace
 
 group_send::group_send(const route& r, time_ms expires_ms)
@@ -124,9 +129,11 @@ void group_send::failed(std::size_t member, fault_body fault, time_ms now, group
   m.now = may_try ? state::again : state::failed;
   m.due_ms = now + group_retry_ms * m.tries;
   const bool final = one_needed_ && fault.code == errc::engine_error;
-  last_fault_ = std::move(fault);
-  last_from_ = m.destination;
-  if (final) return finish(last_fault_, out);
+  if (!last_from_ || !is_silence(fault.code)) {
+    last_fault_ = std::move(fault);
+    last_from_ = m.destination;
+  }
+  if (final) return finish(last_fault_, out); // never silent, so it is this one
   advance(m.above, now, out);
 }
 
