@@ -50,8 +50,10 @@ std::string_view advice_for(errc code) noexcept {
     return "The body is a JSON list with the handler's arguments, such as '[\"add\", 3, 4]'.";
   case errc::engine_down:
     return "See which engines run: hanse engines.";
+  case errc::bad_proof:
+    return "Get the domain's present key file from who runs its introducers.";
   case errc::bad_config:
-    return "Compare with what `hanse node init DIR` writes and with docs/cluster.md.";
+    return "Compare with what `hanse node init DIR` writes, with docs/cluster.md and docs/domains.md.";
   default:
     return "";
   }

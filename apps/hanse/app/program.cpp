@@ -37,6 +37,7 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_send_commands(program, context);
   add_engine_commands(program, context);
   add_id_commands(program, context);
+  add_domain_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
   try {
