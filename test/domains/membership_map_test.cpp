@@ -179,6 +179,23 @@ TEST_CASE("map: of two members that revoke each other, the higher rank stays") {
   CHECK(three.lattice.map().state_hash() == one.lattice.map().state_hash());
 }
 
+TEST_CASE("map: a Revoke voids nothing that its target did at a higher rank than the Revoke's author") {
+  permissions p;
+  p.level_max[static_cast<std::size_t>(domain_action::expel)] = 100;
+  hand_node one{1}, three{3}, four{4};
+  REQUIRE(one.write(configure_op(fake_advert(1, {id(1)}, p), 1)));
+  REQUIRE(one.add(id(3), 10));
+  REQUIRE(one.add(id(4), 20));
+  one.give_to(three);
+  REQUIRE(one.add(id(4), 5)); // three has not seen the promotion
+  one.give_to(four);
+  REQUIRE(four.put("x", "kept"));
+  REQUIRE(three.write(revoke_op(id(4), 1)));
+  exchange(three, four);
+  CHECK(three.lattice.map().value_of("x") == to_bytes("kept"));
+  CHECK(three.lattice.map().state_hash() == four.lattice.map().state_hash());
+}
+
 TEST_CASE("map: mutual removal at one level ends with both gone, the same everywhere") {
   hand_node one{1}, three{3}, four{4};
   permissions p;

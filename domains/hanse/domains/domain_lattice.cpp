@@ -44,8 +44,8 @@ void domain_lattice::add_contact(const identity& node) {
 
 void domain_lattice::update_peers() {
   std::vector<identity> peers(contacts_.begin(), contacts_.end());
-  for (const auto& m : map_.members())
-    if (!lace_.is_byzantine(m.member)) peers.push_back(m.member);
+  for (const auto& m : map_.member_ids())
+    if (!lace_.is_byzantine(m)) peers.push_back(m);
   sync_.set_peers(std::move(peers));
 }
 

@@ -102,6 +102,7 @@ public:
 
   /// All members, ascending. The owner is none unless an advert names it as introducer.
   std::vector<member_view> members() const;
+  std::vector<identity> member_ids() const; ///< the same, by name alone
   std::size_t member_count() const noexcept { return member_count_; }
 
   /// A register's value.

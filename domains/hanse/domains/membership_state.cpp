@@ -171,6 +171,13 @@ std::vector<member_view> membership_map::members() const {
   return out;
 }
 
+std::vector<identity> membership_map::member_ids() const {
+  std::vector<identity> out;
+  for (const auto& [name, k] : key_by_name_)
+    if (const auto* who = std::get_if<identity>(&name); who && keys_[k].shown.level != level_none) out.push_back(*who);
+  return out;
+}
+
 std::optional<bytes> membership_map::value_of(std::string_view key) const {
   const auto k = find_key(std::string{key});
   if (k == no_key || keys_[k].shown_text == no_block) return std::nullopt;

@@ -33,8 +33,9 @@ struct lace_config {
   std::size_t pending_max = 16'384;                  ///< blocks that wait for others or for knowledge
   std::size_t pending_octets_max = 64 * 1024 * 1024; ///< of those
   std::size_t wants_max = 4096;                      ///< missing blocks remembered as asked for
-  std::size_t tip_answers_min = 2;                   ///< peers that must confirm the own tip: a third of all and one,
-  std::size_t tip_answers_max = 8;                   ///< within these, and never more than there are
+  bool accept_bare = false; ///< take blocks without payload: who sends them is trusted to have stripped them rightly
+  std::size_t tip_answers_min = 2; ///< peers that must confirm the own tip: a third of all and one,
+  std::size_t tip_answers_max = 8; ///< within these, and never more than there are
 };
 
 /// Commit these writes to `lace_table`, all or none and in the order of tokens; then call `persisted(token)`.

@@ -37,7 +37,7 @@ void blocklace::take(const identity& from, const shared_bytes& wire, std::vector
     ++stats_.duplicates;
     return;
   }
-  if (b->bare) return refuse(from, error{errc::bad_value, "without its payload"}, out);
+  if (b->bare && !config_.accept_bare) return refuse(from, error{errc::bad_value, "without its payload"}, out);
   if (!verify_signature(*b)) return refuse(from, errc::bad_signature, out);
   if (lacks_past(*b)) return wait_for(*std::move(b), from, missing);
   place_with_waiters(*std::move(b), from, missing, out);
