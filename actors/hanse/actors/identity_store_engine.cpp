@@ -102,6 +102,11 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
         return {store_.addresses_of(node), origin_of(node) == advert_origin::pinned};
       },
       [this](find_atom, const identity& engine, bool) { return store_.node_of(engine); },
+      [this](adverts_atom, const identity& node) {
+        std::vector<bytes> found;
+        if (auto* known = store_.node(node)) found.push_back(known->wire);
+        return found;
+      },
       [this](domain_atom, domain_members& d) -> caf::result<void> {
         if (auto done = set_domain(d); !done) return to_caf(done.error());
         auto promise = self_->make_response_promise<void>();

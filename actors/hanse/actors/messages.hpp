@@ -4,6 +4,8 @@
 
 #include "hanse/actors/caf_compat.hpp"
 #include "hanse/crypto/keys.hpp"
+#include "hanse/domains/domain_node.hpp"
+#include "hanse/domains/lace_drawing.hpp"
 #include "hanse/protocols/reliable_unicast.hpp"
 #include "hanse/protocols/routing.hpp"
 #include "hanse/transport/link_metrics.hpp"
@@ -69,12 +71,16 @@ inline answer failed(std::uint64_t token, fault_body fault) {
   return a;
 }
 
+/// What names one link to protocols that run inside it (channel_binding in transport/secure_session.hpp).
+using channel_ptr = std::shared_ptr<const join_channel>;
+
 /// A verified message on its way to an engine or a service.
 struct inbound {
   envelope message;
   credit_ptr credit = {};
   std::optional<stream_ref> delivery = {}; ///< reliable: to be named in `handled`; never set for services
   identity peer = {}; ///< the node that sent it and hosts its source; this node if it is from here; none if reliable
+  channel_ptr channel = {}; ///< for services: of the link to `peer`, as it is when the message is handed over
 };
 
 /// The engine has handled (or refused) a reliable delivery.
@@ -148,6 +154,7 @@ struct link_event {
   std::uint64_t id_floor = 0; ///< of `up`: the far side refuses message ids up to here
   std::uint64_t life = 0;     ///< of `up`: another one than before means that the far side has restarted
   link_metrics measured;      ///< of `measured`
+  channel_ptr channel = {};   ///< of `up`
 };
 
 } // namespace hanse
@@ -163,6 +170,12 @@ struct link_event {
   X(hanse::route)                                                                                                      \
   X(hanse::route_request)                                                                                              \
   X(hanse::route_explanation)                                                                                          \
+  X(hanse::enrolment)                                                                                                  \
+  X(hanse::domain_change)                                                                                              \
+  X(hanse::domain_role_changed)                                                                                        \
+  X(hanse::lace_drawing)                                                                                               \
+  X(std::vector<hanse::domain_report>)                                                                                 \
+  X(std::vector<hanse::domain_member>)                                                                                 \
   X(hanse::domain_members)                                                                                             \
   X(hanse::engine_entry)                                                                                               \
   X(hanse::peer_info)                                                                                                  \

@@ -3,6 +3,7 @@
 
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/identity_store_engine.hpp"
+#include "hanse/actors/internal/ask.hpp"
 #include "hanse/actors/router_engine.hpp"
 #include "hanse/actors/store_engine.hpp"
 
@@ -10,24 +11,9 @@
 
 namespace hanse {
 
+using internal::ask;
+
 namespace {
-
-constexpr auto answer_timeout = std::chrono::seconds{30}; ///< of our own actors; they answer at once or are gone
-
-/// Asks an actor of the node from outside of any actor and waits.
-template <class Result, class Handle, class... Ts>
-expected<Result> ask(const node_core& core, const Handle& handle, Ts&&... xs) {
-  caf::scoped_actor self{core.system};
-  expected<Result> result = errc::internal;
-  auto on_error = [&result](const caf::error& why) { result = to_hanse(why); };
-  auto response = compat::request(self.ptr(), handle, answer_timeout, std::forward<Ts>(xs)...);
-  core.services->run_actors();
-  if constexpr (std::is_same_v<Result, unit>)
-    std::move(response).receive([&result] { result = unit{}; }, on_error);
-  else
-    std::move(response).receive([&result](Result& value) { result = std::move(value); }, on_error);
-  return result;
-}
 
 message_id stored_id(const std::vector<record>& records, std::string_view key) {
   for (auto& r : records)

@@ -258,7 +258,7 @@ void router_engine::schedule_unicast() {
 }
 
 void router_engine::link_up(const link_event& e, const caf::strong_actor_ptr& link) {
-  links_[e.peer] = {link, e.link};
+  links_[e.peer] = {link, e.link, e.channel};
   lost_.erase(e.peer);
   for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_up_atom_v, e.peer);
   clock_.raise_to(e.id_floor, services_->now_us());

@@ -173,6 +173,7 @@ private:
   struct link_entry {
     caf::strong_actor_ptr handle;
     std::uint64_t id = 0;
+    channel_ptr channel;
   };
   struct route_entry {
     route decided;

@@ -142,6 +142,7 @@ void router_engine::to_service(const caf::strong_actor_ptr& service, inbound in)
   services_->trace(in.message, "deliver");
   services_->counters.delivered.inc();
   in.delivery.reset();
+  if (auto link = links_.find(in.peer); link != links_.end()) in.channel = link->second.channel;
   add_to_batch(to_gateways_, service, std::move(in));
 }
 

@@ -21,7 +21,8 @@ bool may_pass(errc code) noexcept {
   case errc::rate_limited:
   case errc::table_full:
   case errc::queue_full:
-  case errc::stale: // it is behind, and will catch up
+  case errc::stale:    // it is behind, and will catch up
+  case errc::in_doubt: // it waits for other members before it writes
   case errc::io_error:
     return true;
   default:

@@ -94,6 +94,12 @@ public:
     return terms().permissions.allows(what, level_of(who));
   }
 
+  /// Whether `who` is none, and was one once.
+  bool was_member(const identity& who) const noexcept;
+
+  /// Whether `who` is none because it was expelled: nobody has added it again since. It may not just join again.
+  bool is_expelled(const identity& who) const noexcept;
+
   /// All members, ascending. The owner is none unless an advert names it as introducer.
   std::vector<member_view> members() const;
   std::vector<identity> member_ids() const; ///< the same, by name alone

@@ -270,4 +270,20 @@ std::size_t membership_map::memory() const noexcept {
   return octets;
 }
 
+bool membership_map::was_member(const identity& who) const noexcept {
+  const auto k = find_key(who);
+  if (k == no_key || keys_[k].shown.level != level_none) return false;
+  return std::ranges::any_of(keys_[k].ops, [&](block_index b) { return records_[b].applied; });
+}
+
+bool membership_map::is_expelled(const identity& who) const noexcept {
+  const auto k = find_key(who);
+  if (k == no_key || keys_[k].shown.level != level_none || !lace_) return false;
+  return std::ranges::any_of(keys_[k].revokes, [&](block_index r) {
+    return records_[r].applied && std::ranges::none_of(keys_[k].ops, [&](block_index a) {
+             return records_[a].kind == map_op_kind::add && records_[a].applied && lace_->in_past(r, a);
+           });
+  });
+}
+
 } // namespace hanse

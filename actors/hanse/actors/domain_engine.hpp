@@ -1,0 +1,58 @@
+// The actor around a node's domains (domains/domain_node.hpp): durable writes through the store, messages through the
+// router, members to the identity store, changes to listeners. Not the API for programs (domains.hpp).
+#pragma once
+
+#include "hanse/actors/node.hpp"
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+namespace hanse {
+
+inline constexpr std::uint32_t domain_ttl_ms = 15'000;    ///< of bodies between members; a guess
+inline constexpr std::uint32_t domain_find_ms = 10'000;   ///< then a find has failed
+inline constexpr std::size_t domain_listeners_max = 1024; ///< a guess
+
+/// A machine that was restored, and the source of its random numbers.
+struct domain_machine {
+  domain_machine(const key_pair& own, domain_protocols protocols, const domain_node_config& config)
+      : node(own, random, std::move(protocols), config) {}
+  system_random random;
+  domain_node node;
+};
+
+class domain_engine {
+public:
+  using pointer = domain_actor::pointer;
+  static inline const char* name = "hanse.domains";
+
+  domain_engine(pointer self, std::shared_ptr<node_core> core, std::shared_ptr<domain_machine> machine);
+
+  domain_actor::behavior_type make_behavior();
+
+private:
+  domain_node& node() { return machine_->node; }
+  time_ms now() const { return core_->services->now_ms(); }
+
+  void receive(const inbound& in, domain_effects& out);
+  void link_up(const identity& peer);
+  template <class Act>
+  caf::result<void> act(Act&& act);
+  caf::result<std::vector<bytes>> find(const identity& domain);
+  void perform(domain_effects effects);
+  void write(domain_write w);
+  void tell(const identity& domain, const std::function<void(const domain_listener_actor&)>& say);
+  void log(const domain_event& e);
+  void found(const identity& domain);
+  void schedule();
+
+  pointer self_;
+  std::shared_ptr<node_core> core_;
+  std::shared_ptr<domain_machine> machine_;
+  bool started_ = false;
+  std::optional<time_ms> timer_;
+  std::vector<caf::weak_actor_ptr> listeners_;
+  std::map<identity, std::vector<caf::typed_response_promise<std::vector<bytes>>>> finds_;
+};
+
+} // namespace hanse

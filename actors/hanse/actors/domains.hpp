@@ -1,0 +1,61 @@
+// The domains of a running node, for programs: enter, leave, see who is in, hear of changes. Start here.
+// Not the machine (domains/domain_node.hpp) and not sending to a domain: `node::send` and `node::remote` do that.
+//
+//   auto d = hanse::node_domains::start(*n, {});
+//   d->enter({.advert = *parse_domain_ticket(text), .key_file = "lab.psk"});
+#pragma once
+
+#include "hanse/actors/node.hpp"
+
+namespace hanse {
+
+struct domain_options {
+  domain_protocols protocols = domain_protocols::builtin(); ///< what a domain's configuration may name
+  domain_node_config machine = {};                          ///< `gossip`: opt in here
+};
+
+/// To be in `node_options::speaks` of a node with domains.
+std::vector<protocol_id> domain_node_protocols();
+
+/// Lives as long as it is wanted, and no longer than the node. Thread-safe; calls wait for the node's actors and may
+/// not come from one of them.
+class node_domains {
+public:
+  /// Takes up the domains that the node was in before. Key files are read again; one that cannot be is logged, and
+  /// joins that need it fail. Errors: those of node::register_service; `io_error`.
+  static expected<std::unique_ptr<node_domains>> start(node& n, domain_options options);
+
+  /// Reads `key_file` if there is one and `keys` is empty. Returns when the wish is durable, not when the node is a
+  /// member: `reports` and listeners tell. Errors: those of load_psk_file and domain_node::enter.
+  expected<unit> enter(enrolment e);
+
+  /// The rest is as in domain_node.
+  expected<unit> leave(const identity& domain);
+  expected<unit> publish(const signed_domain_advert& advert);
+  expected<unit> expel(const identity& domain, const identity& member);
+  expected<unit> promote(const identity& domain, const identity& member, member_level level);
+  expected<unit> put(const identity& domain, std::string key, bytes value);
+  expected<unit> assume_current(const identity& domain);
+
+  /// Asks known nodes, up to 10 s. Errors: `not_found`.
+  expected<signed_domain_advert> find(const identity& domain);
+
+  expected<std::vector<domain_report>> reports();
+  expected<domain_report> report(const identity& domain); ///< Errors: `not_found`
+  expected<std::vector<domain_member>> members(const identity& domain);
+  expected<lace_drawing> drawing(const identity& domain, std::size_t blocks_max);
+
+  /// `listener` hears of every change from now on, until it ends.
+  void subscribe(const domain_listener_actor& listener);
+
+  const domain_actor& handle() const noexcept { return actor_; }
+
+private:
+  node_domains(std::shared_ptr<node_core> core, domain_actor actor)
+      : core_(std::move(core)), actor_(std::move(actor)) {}
+
+  std::shared_ptr<node_core> core_;
+  domain_actor actor_;
+};
+
+} // namespace hanse

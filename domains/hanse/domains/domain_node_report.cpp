@@ -1,0 +1,158 @@
+// A node's domains: what it tells of them, and how domains are found from their identity. See domain_node.hpp.
+#include "hanse/domains/domain_node.hpp"
+#include "hanse/domains/internal/domain_entry.hpp"
+
+#include <algorithm>
+
+namespace hanse {
+
+namespace {
+
+constexpr std::size_t asked_at_once = 8; ///< nodes, when a domain is looked for; a guess
+
+} // namespace
+
+std::string_view to_string(domain_role r) noexcept {
+  constexpr std::array<std::string_view, 5> names{"outside", "joining", "member", "leaving", "expelled"};
+  const auto at = static_cast<std::size_t>(r);
+  return at < names.size() ? names[at] : "unknown";
+}
+
+/// For the router: members if this node is one, else whom the domain advertises.
+void domain_node::view(const entry& e, domain_effects& out) const {
+  domain_members m;
+  m.domain = e.domain;
+  if (const auto* a = adverts_.find(e.domain))
+    for (const auto& i : introducers_of(a->value)) m.introducers.push_back(i.node);
+  if (e.role == domain_role::member && e.lattice && e.lattice->map().is_member(self_))
+    for (const auto& member : e.lattice->members())
+      if (!member.is_byzantine) m.members.push_back(member.view.member);
+  out.push_back(domain_view{std::move(m)});
+}
+
+std::vector<bytes> domain_node::adverts_of(const entry& e) const {
+  std::vector<bytes> out;
+  for (auto& m : e.lattice->map().members()) {
+    if (out.size() >= join_adverts_max) break;
+    if (m.member != self_ && !m.value.empty() && m.value.size() <= advert_size_max) out.push_back(std::move(m.value));
+  }
+  return out;
+}
+
+// --- finding ---
+
+expected<unit> domain_node::find(const identity& domain, time_ms now, domain_effects& out) {
+  if (const auto* known = adverts_.find(domain)) out.push_back(domain_found{domain, known->value.version});
+  if (searches_.size() >= config_.finds_max && !searches_.contains(domain)) return errc::table_full;
+  searches_[domain] = {now + config_.find_ms, now};
+  search_on(now, out);
+  return ok();
+}
+
+/// Random nodes with a link, each once.
+std::vector<identity> domain_node::some_links(std::size_t count) {
+  std::vector<identity> all(links_.begin(), links_.end());
+  count = std::min(count, all.size());
+  for (std::size_t i = 0; i < count; ++i) std::swap(all[i], all[i + random_.below(all.size() - i)]);
+  all.resize(count);
+  return all;
+}
+
+void domain_node::search_on(time_ms now, domain_effects& out) {
+  std::erase_if(searches_, [&](const auto& s) { return now >= s.second.until; });
+  domain_store_effects asks;
+  for (auto& [domain, s] : searches_) {
+    if (now < s.again_at) continue;
+    s.again_at = now + config_.find_again_ms;
+    auto asked = some_links(asked_at_once);
+    if (const auto* known = adverts_.find(domain))
+      for (const auto& i : introducers_of(known->value))
+        if (i.node != self_) asked.push_back(i.node);
+    for (const auto& node : asked) adverts_.ask(node, domain, asks);
+  }
+  take(std::move(asks), now, out);
+}
+
+/// To one random node, what this node knows of some domains; chosen at random, so that all spread alike.
+void domain_node::gossip(domain_effects& out) {
+  const auto to = some_links(1);
+  auto domains = adverts_.domains();
+  if (to.empty() || domains.empty()) return;
+  advert_gossip g;
+  for (std::size_t i = 0; i < std::min(gossip_adverts_max, domains.size()); ++i) {
+    std::swap(domains[i], domains[i + random_.below(domains.size() - i)]);
+    g.adverts.push_back(adverts_.find(domains[i])->wire);
+  }
+  out.push_back(domain_message{to.front(), domain_channel::domain, encode(domain_body{std::move(g)})});
+}
+
+// --- reports ---
+
+const domain_lattice* domain_node::lattice(const identity& domain) const noexcept {
+  const auto* e = find_entry(domain);
+  return e ? e->lattice.get() : nullptr;
+}
+
+std::string domain_node::key_file(const identity& domain) const {
+  const auto* e = find_entry(domain);
+  return e ? e->key_file : std::string{};
+}
+
+expected<domain_report> domain_node::report(const identity& domain) const {
+  domain_report r;
+  r.domain = domain;
+  const auto* a = adverts_.find(domain);
+  const auto* e = find_entry(domain);
+  if (!a && !e) return error{errc::not_found, "that domain is not known here; `hanse domain find` asks other nodes"};
+  if (a) {
+    r.name = a->value.name;
+    r.version = a->value.version;
+    r.auth = a->value.auth;
+    r.stack = stack_of(a->value, e ? e->instance : std::string{});
+    for (const auto& i : introducers_of(a->value)) r.introducers.push_back(i.node);
+    r.introduces = std::ranges::find(r.introducers, self_) != r.introducers.end();
+  }
+  if (!e) return r;
+  r.role = e->role;
+  r.why = e->why;
+  r.instance = e->instance;
+  for (auto& j : requester_.reports())
+    if (j.domain == domain) r.join = std::move(j);
+  if (!e->lattice || !e->lattice_started) return r;
+  const auto& l = *e->lattice;
+  const auto stats = l.lace().stats();
+  r.level = l.map().level_of(self_);
+  r.may_write = l.lace().may_write();
+  r.members = l.map().member_count();
+  r.byzantine = l.lace().byzantine();
+  r.blocks = stats.blocks;
+  r.pending = stats.pending;
+  r.state = l.map().state_hash();
+  return r;
+}
+
+std::vector<domain_report> domain_node::reports() const {
+  auto all = adverts_.domains();
+  for (const auto& [domain, e] : entries_) all.push_back(domain);
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
+  std::vector<domain_report> out;
+  for (const auto& d : all)
+    if (auto r = report(d)) out.push_back(*std::move(r));
+  return out;
+}
+
+std::vector<domain_member> domain_node::members(const identity& domain) const {
+  std::vector<domain_member> out;
+  const auto* e = find_entry(domain);
+  if (!e || !e->lattice) return out;
+  for (auto& m : e->lattice->members()) {
+    domain_member d{std::move(m.view), m.is_byzantine, false, {}};
+    d.online = d.view.member == self_ || links_.contains(d.view.member);
+    if (const auto seen = seen_.find(d.view.member); seen != seen_.end()) d.last_seen_ms = seen->second;
+    out.push_back(std::move(d));
+  }
+  return out;
+}
+
+} // namespace hanse

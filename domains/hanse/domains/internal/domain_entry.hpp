@@ -1,0 +1,46 @@
+// One domain at one node, as domain_node keeps it. Not installed.
+#pragma once
+
+#include "hanse/domains/domain_node.hpp"
+
+namespace hanse {
+
+/// Lattice bodies of former members are answered by a refusal at most so often.
+inline constexpr std::uint32_t refusal_every_ms = 1000;
+
+struct domain_node::entry {
+  /// An answer of the introducer's side that waits for a commit.
+  struct waiting_answer {
+    std::uint64_t token = 0;
+    identity node;
+    bool leaves = false;
+  };
+
+  identity domain;
+  domain_role role = domain_role::outside;
+  error why;
+  std::string instance;
+  std::string key_file;
+  psk_list keys;
+  std::unique_ptr<domain_lattice> lattice;
+  bool lattice_started = false;
+  bool publishes = false; ///< the operator gave a newer advert: write it when possible
+  std::uint64_t token = 0, durable = 0;
+  std::vector<waiting_answer> waiting;
+  std::set<identity> refused_by;
+  std::map<identity, time_ms> refused; ///< when a former member was told last; bounded
+  time_ms leaves_at = 0;
+
+  bool is_active() const noexcept {
+    return lattice_started && (role == domain_role::member || role == domain_role::leaving);
+  }
+};
+
+template <class... F>
+struct overloaded_effects : F... {
+  using F::operator()...;
+};
+template <class... F>
+overloaded_effects(F...) -> overloaded_effects<F...>;
+
+} // namespace hanse
