@@ -19,10 +19,10 @@ expected<std::unique_ptr<node_domains>> node_domains::start(node& n, domain_opti
     core->services->log(log_level::error, event, {{"reason", to_string(why)}});
   };
   for (const auto table : domain_tables) {
-    HANSE_TRY(auto records,
-              ask<std::vector<record>>(n.system(), core->store, load_atom_v, std::string{table}));
+    HANSE_TRY(auto records, ask<std::vector<record>>(n.system(), core->store, load_atom_v, std::string{table}));
     for (auto& r : records)
-      if (auto done = machine->node.restore(table, r.key, r.value); !done) complain("domain_not_restored", done.error());
+      if (auto done = machine->node.restore(table, r.key, r.value); !done)
+        complain("domain_not_restored", done.error());
   }
   for (auto& r : machine->node.reports()) {
     const auto file = machine->node.key_file(r.domain);

@@ -17,8 +17,8 @@ struct domain_options {
 /// To be in `node_options::speaks` of a node with domains.
 std::vector<protocol_id> domain_node_protocols();
 
-/// Lives as long as it is wanted, and no longer than the node. Thread-safe; calls wait for the node's actors and may not
-/// come from one of them.
+/// Lives as long as it is wanted, and no longer than the node. Thread-safe; calls wait for the node's actors and may
+/// not come from one of them.
 class node_domains {
 public:
   /// Takes up the domains that the node was in before. Key files are read again; one that cannot be is logged, and
