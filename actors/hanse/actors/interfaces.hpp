@@ -101,7 +101,7 @@ using identity_store_actor = caf::typed_actor<
     caf::result<void>(measure_atom, link_event), //
     caf::result<void>(trust_atom, identity, uint8_t), caf::result<std::vector<peer_info>>(list_atom),
     caf::result<std::vector<engine_info>>(list_atom, identity), caf::result<void>(stop_atom),
-    caf::result<std::vector<bytes>>(adverts_atom), // everything worth telling a peer
+    caf::result<std::vector<bytes>>(adverts_atom),           // everything worth telling a peer
     caf::result<std::vector<bytes>>(adverts_atom, identity), // a node's signed advert; none if it is unknown
     caf::result<std::vector<weighted_address>, bool>(find_atom,
                                                      identity), // where a node is; true: the operator says so
@@ -139,21 +139,21 @@ using domain_listener_actor =
     caf::typed_actor<caf::result<void>(domain_change), caf::result<void>(domain_role_changed)>;
 
 /// The domains of a node: a service for their protocols, and what operators and engines ask (domains.hpp).
-using domain_actor = caf::typed_actor<
-    caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
-    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
-    caf::result<void>(enter_atom, enrolment), caf::result<void>(leave_atom, identity),
-    caf::result<void>(publish_atom, std::vector<bytes>),                       // signed DomainAdverts
-    caf::result<void>(expel_atom, identity, identity),                         // domain, member
-    caf::result<void>(promote_atom, identity, identity, uint8_t),              //
-    caf::result<void>(put_atom, identity, std::string, std::vector<bytes>),    // domain, key, one value
-    caf::result<void>(assume_atom, identity),                                  //
-    caf::result<std::vector<bytes>>(find_atom, identity),                      // its signed DomainAdvert
-    caf::result<std::vector<domain_report>>(list_atom),                        //
-    caf::result<std::vector<domain_member>>(list_atom, identity),              //
-    caf::result<lace_drawing>(draw_atom, identity, uint64_t),                  // domain, newest blocks
-    caf::result<void>(watch_atom, caf::strong_actor_ptr),                      // a domain_listener_actor
-    caf::result<void>(retry_atom, identity), caf::result<void>(tick_atom)>;
+using domain_actor =
+    caf::typed_actor<caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
+                     caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
+                     caf::result<void>(enter_atom, enrolment), caf::result<void>(leave_atom, identity),
+                     caf::result<void>(publish_atom, std::vector<bytes>),                    // signed DomainAdverts
+                     caf::result<void>(expel_atom, identity, identity),                      // domain, member
+                     caf::result<void>(promote_atom, identity, identity, uint8_t),           //
+                     caf::result<void>(put_atom, identity, std::string, std::vector<bytes>), // domain, key, one value
+                     caf::result<void>(assume_atom, identity),                               //
+                     caf::result<std::vector<bytes>>(find_atom, identity),                   // its signed DomainAdvert
+                     caf::result<std::vector<domain_report>>(list_atom),                     //
+                     caf::result<std::vector<domain_member>>(list_atom, identity),           //
+                     caf::result<lace_drawing>(draw_atom, identity, uint64_t),               // domain, newest blocks
+                     caf::result<void>(watch_atom, caf::strong_actor_ptr),                   // a domain_listener_actor
+                     caf::result<void>(retry_atom, identity), caf::result<void>(tick_atom)>;
 
 /// Owns links: listens, dials, keeps one link a peer.
 using transport_actor = caf::typed_actor<
