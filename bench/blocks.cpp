@@ -133,7 +133,8 @@ int main(int argc, char** argv) {
   measure("plain BLAKE2b-256 of 32 KiB blocks", octets, [&] {
     for (std::uint64_t at = 0; at < octets; at += piece) {
       const auto part = source.next();
-      for (std::size_t k = 0; k < piece; k += stored_block_size_max) (void)blake2b_256(part.subspan(k, stored_block_size_max));
+      for (std::size_t k = 0; k < piece; k += stored_block_size_max)
+        (void)blake2b_256(part.subspan(k, stored_block_size_max));
     }
   });
   bytes block(stored_block_size_max);
