@@ -326,3 +326,26 @@ TEST_CASE("reliable unicast: idle streams are closed, and forgotten when nothing
   CHECK(b.disk.empty());
   CHECK(b.receive(m, t0 + keep) == errc::expired);
 }
+
+TEST_CASE("reliable unicast: what the receiver refuses is settled with its reason, in its turn, and blocks nothing") {
+  script_node a, b;
+  std::vector<envelope> m;
+  for (message_id i = 1; i <= 3; ++i) m.push_back(a.sent('a', 'b', i, t0));
+  REQUIRE(b.machine.refuse(m[1], errc::permission_denied, t0, b.out)); // out of its turn: nothing is held or settled
+  b.flush(t0);
+  CHECK(b.told() == lines{"tell b>a ack settled 0 lost"});
+  CHECK(b.receive(m[2], t0) == errc::none);
+  REQUIRE(b.machine.refuse(m[0], errc::permission_denied, t0, b.out));
+  REQUIRE(b.machine.refuse(m[0], errc::permission_denied, t0, b.out)); // again: the ack was lost
+  REQUIRE(b.machine.refuse(m[1], errc::permission_denied, t0, b.out));
+  b.flush(t0);
+  const auto effects = b.take();
+  const auto text = describe(effects);
+  CHECK(std::ranges::count(text, "dropped a>b#1 permission_denied") == 1);
+  CHECK(std::ranges::count(text, "dropped a>b#2 permission_denied") == 1);
+  for (const auto& e : effects)
+    if (const auto* c = std::get_if<unicast_transmit_control>(&e)) a.hear(*c, t0);
+  const auto told = a.told();
+  CHECK(std::ranges::count(told, "failed 1 permission_denied") == 1);
+  CHECK(std::ranges::count(told, "failed 2 permission_denied") == 1);
+}

@@ -73,6 +73,7 @@ private:
   void admit(post p);
   bool deliver_here(envelope& e);
   void resolve(envelope e);
+  void resolve_particular(const std::shared_ptr<envelope>& message);
   void ask_route(const identity& destination);
   void take_route(const identity& destination, expected<route> decided);
   void give_up_routes(time_ms now);

@@ -53,7 +53,14 @@ void router_engine::screen(inbound in) {
   auto& m = in.message;
   auto now = services_->now_ms();
   if (auto timely = check_time(m, now); !timely) return reject(m, timely.error());
-  if (auto within = check_scope(m, in.peer); !within) return reject(m, within.error());
+  auto within = check_scope(m, in.peer);
+  if (!within && m.stream) { // told at once in words, and settled in its stream, so that what follows it goes on
+    reject(m, within.error());
+    unicast_effects effects;
+    (void)unicast_.refuse(m, within.code(), now, effects);
+    return perform(std::move(effects));
+  }
+  if (!within) return reject(m, within.error());
   if (m.stream) {
     if (m.destination != services_->self && !engines_.contains(m.destination))
       return reject(m, {errc::engine_down, "no such engine on this node"});

@@ -125,16 +125,33 @@ void router_engine::resolve(envelope e) {
     if (!entry.asking) ask_route(destination);
     return;
   }
-  route_request request{e.destination, e.routing, e.transport, e.id, 0};
-  auto message = std::make_shared<envelope>(std::move(e));
+  if (unresolved_ >= unresolved_posts_max) return refuse(e, {errc::queue_full, "too many messages wait for a route"});
+  ++unresolved_;
+  resolve_particular(std::make_shared<envelope>(std::move(e)));
+}
+
+/// A route for one message, by its own preferences. It, too, waits for the advert of its destination.
+void router_engine::resolve_particular(const std::shared_ptr<envelope>& message) {
+  route_request request{message->destination, message->routing, message->transport, message->id, 0};
   compat::request(self_, identities_, caf::infinite, resolve_atom_v, request)
       .then(
           [this, message](const route& r) {
+            --unresolved_;
             forward(std::move(*message), r);
             flush_links();
           },
           [this, message](const caf::error& why) {
-            refuse(*message, to_hanse(why));
+            auto reason = to_hanse(why);
+            auto now = services_->now_ms();
+            bool soon = reason.code == errc::no_route && now < message->sent_ms + route_patience_ms &&
+                        now + resolve_again_ms < message->expires_ms();
+            if (soon) {
+              self_->run_delayed(std::chrono::milliseconds{resolve_again_ms},
+                                 [this, message] { resolve_particular(message); });
+              return;
+            }
+            --unresolved_;
+            refuse(*message, reason);
             flush_links();
           });
 }

@@ -44,8 +44,8 @@ expected<unit> reliable_receiver::check(const envelope& m, time_ms now) const {
   return ok();
 }
 
-expected<unit> reliable_receiver::receive(envelope m, time_ms now, unicast_effects& out) {
-  ++stats_.received;
+/// The stream that a message is for, opened or begun anew as needed.
+expected<in_stream*> reliable_receiver::stream_of(const envelope& m, time_ms now, unicast_effects& out) {
   HANSE_CHECK(check(m, now));
   const stream_key key{m.source, m.destination};
   auto* s = find(key);
@@ -58,11 +58,47 @@ expected<unit> reliable_receiver::receive(envelope m, time_ms now, unicast_effec
   if (!s) return error{errc::table_full, "too many streams"};
   if (m.stream->epoch < s->epoch) return error{errc::replayed, "of an earlier life of its sender"};
   if (m.stream->epoch > s->epoch) begin_epoch(*s, m.stream->epoch, now, out);
+  return s;
+}
+
+expected<unit> reliable_receiver::receive(envelope m, time_ms now, unicast_effects& out) {
+  ++stats_.received;
+  HANSE_TRY(auto* s, stream_of(m, now, out));
   auto result = arrive(*s, std::move(m), now, out);
   if (!result) ++stats_.refused;
   run_ready(now, out);
   schedule(*s, now);
   return result;
+}
+
+expected<unit> reliable_receiver::refuse(const envelope& m, errc why, time_ms now, unicast_effects& out) {
+  ++stats_.received;
+  ++stats_.refused;
+  HANSE_TRY(auto* s, stream_of(m, now, out));
+  const auto seq = m.stream->seq;
+  if (seq == s->next && s->state(seq) == in_state::none && s->in_window(seq)) {
+    retain(*s, m.expires_ms(), now);
+    s->began |= seq == 1;
+    s->highest = std::max(s->highest, seq);
+    skip_head(*s, why, now, out);
+    notify(s->key);
+    advance(*s, now, out);
+  } else {
+    queue_ack(*s, true); // out of its turn: it comes again
+  }
+  run_ready(now, out);
+  schedule(*s, now);
+  return ok();
+}
+
+/// Settles seq `next` without handing anything on.
+void reliable_receiver::skip_head(in_stream& s, errc why, time_ms now, unicast_effects& out) {
+  ++stats_.dropped;
+  out.push_back(unicast_dropped{{s.key.source, s.key.destination, s.epoch, s.next}, why});
+  s.settle(s.next, why);
+  ++s.next;
+  make_dirty(s, now);
+  queue_ack(s, true);
 }
 
 expected<unit> reliable_receiver::arrive(in_stream& s, envelope m, time_ms now, unicast_effects& out) {
@@ -146,12 +182,7 @@ bool reliable_receiver::step(in_stream& s, envelope& m, time_ms now, unicast_eff
   case verdict::stall:
     return false;
   case verdict::expired:
-    ++stats_.dropped;
-    out.push_back(unicast_dropped{{m.source, m.destination, s.epoch, m.stream->seq}, errc::expired});
-    s.settle(s.next, errc::expired);
-    ++s.next;
-    make_dirty(s, now);
-    queue_ack(s, true);
+    skip_head(s, errc::expired, now, out);
     break;
   case verdict::release:
     release(s, std::move(m), now, out);

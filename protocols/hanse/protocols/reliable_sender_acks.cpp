@@ -34,11 +34,12 @@ void reliable_sender::finish(out_stream& s, out_message& m, out_state state, con
   }
 }
 
-/// The destination is done with a message. If it was handed on there, what it depended on has been delivered there.
+/// The destination is done with a message. If it was handed on there, what it depended on has been delivered there; of
+/// one that had expired or was refused on arrival nobody knows.
 void reliable_sender::settle(out_stream& s, std::uint64_t seq, errc code, unicast_effects& out) {
   auto& m = s.at(seq);
   if (!m.live() || m.state == out_state::queued) return;
-  if (code != errc::expired) {
+  if (code != errc::expired && code != errc::permission_denied) {
     if (auto* e = pasts_.find(s.key.source))
       for (const auto& d : m.message->stream->deps)
         if (d.destination == s.key.destination) e->past.prune(d.source, d.destination, d.epoch, d.seq);

@@ -58,6 +58,10 @@ expected<unit> reliable_unicast::receive(envelope message, time_ms now, unicast_
   return impl_->receiver.receive(std::move(message), now, out);
 }
 
+expected<unit> reliable_unicast::refuse(const envelope& message, errc why, time_ms now, unicast_effects& out) {
+  return impl_->receiver.refuse(message, why, now, out);
+}
+
 void reliable_unicast::persisted(std::uint64_t token, time_ms now, unicast_effects& out) {
   impl_->receiver.persisted(token, now, out);
 }

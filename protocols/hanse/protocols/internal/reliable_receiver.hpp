@@ -19,6 +19,7 @@ public:
   expected<unit> restore(byte_view key, byte_view value);
 
   expected<unit> receive(envelope message, time_ms now, unicast_effects& out);
+  expected<unit> refuse(const envelope& message, errc why, time_ms now, unicast_effects& out);
   void receive_skip(const stream_key& key, const unicast_skip& skip, time_ms now, unicast_effects& out);
 
   /// Those of the marks that will not be delivered to `destination` any more, durably so.
@@ -55,6 +56,8 @@ private:
   void retain(in_stream& s, time_ms expires_ms, time_ms now);
 
   expected<unit> check(const envelope& m, time_ms now) const;
+  expected<in_stream*> stream_of(const envelope& m, time_ms now, unicast_effects& out);
+  void skip_head(in_stream& s, errc why, time_ms now, unicast_effects& out);
   expected<unit> arrive(in_stream& s, envelope m, time_ms now, unicast_effects& out);
   expected<unit> hold(in_stream& s, envelope m, time_ms now);
   verdict judge(in_stream& s, const envelope& m, time_ms now);
