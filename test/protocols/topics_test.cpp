@@ -35,7 +35,7 @@ struct cluster {
     }
     for (const auto& domain : {domain_a, domain_b})
       for (int i = 0; i < n; ++i) {
-        domain_view view;
+        topic_domain view;
         view.dissemination = protocol;
         for (int j = 0; j < n; ++j) view.members.push_back(key_of(j + 1).identity());
         REQUIRE(nodes[i]->domain_changed(domain, view, now, out[i]));
@@ -212,7 +212,7 @@ TEST_CASE("topics: adverts go up in version only, and forged ones blame their se
 
 TEST_CASE("topics: a domain with an unknown protocol or parameter is refused and changes nothing") {
   cluster c{2};
-  domain_view view;
+  topic_domain view;
   view.dissemination = "carrier-pigeon/1";
   CHECK(c.nodes[0]->domain_changed(domain_a, view, c.now, c.out[0]).code() == errc::unsupported_protocol);
   view.dissemination = "plumtree/1";
@@ -248,7 +248,7 @@ TEST_CASE("topics: noise from peers and strangers is refused") {
   }
   topics_effects out;
   topics stranger{key_of(77).identity(), c.verifier, c.random};
-  domain_view view;
+  topic_domain view;
   view.members = {key_of(1).identity()};
   REQUIRE(stranger.domain_changed(domain_a, view, c.now, out));
   stranger.tick(c.now, out);

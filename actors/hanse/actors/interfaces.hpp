@@ -59,6 +59,7 @@ CAF_ADD_ATOM(hanse, hanse, promote_atom)
 CAF_ADD_ATOM(hanse, hanse, put_atom)
 CAF_ADD_ATOM(hanse, hanse, assume_atom) // what is here is all there is
 CAF_ADD_ATOM(hanse, hanse, draw_atom)
+CAF_ADD_ATOM(hanse, hanse, keep_atom) // take part in a topic, with or without subscribers
 
 CAF_END_TYPE_ID_BLOCK(hanse)
 
@@ -101,7 +102,7 @@ using identity_store_actor = caf::typed_actor<
     caf::result<void>(measure_atom, link_event), //
     caf::result<void>(trust_atom, identity, uint8_t), caf::result<std::vector<peer_info>>(list_atom),
     caf::result<std::vector<engine_info>>(list_atom, identity), caf::result<void>(stop_atom),
-    caf::result<std::vector<bytes>>(adverts_atom), // everything worth telling a peer
+    caf::result<std::vector<bytes>>(adverts_atom),           // everything worth telling a peer
     caf::result<std::vector<bytes>>(adverts_atom, identity), // a node's signed advert; none if it is unknown
     caf::result<std::vector<weighted_address>, bool>(find_atom,
                                                      identity), // where a node is; true: the operator says so
@@ -139,21 +140,40 @@ using domain_listener_actor =
     caf::typed_actor<caf::result<void>(domain_change), caf::result<void>(domain_role_changed)>;
 
 /// The domains of a node: a service for their protocols, and what operators and engines ask (domains.hpp).
-using domain_actor = caf::typed_actor<
+using domain_actor =
+    caf::typed_actor<caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
+                     caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
+                     caf::result<void>(enter_atom, enrolment), caf::result<void>(leave_atom, identity),
+                     caf::result<void>(publish_atom, std::vector<bytes>),                    // signed DomainAdverts
+                     caf::result<void>(expel_atom, identity, identity),                      // domain, member
+                     caf::result<void>(promote_atom, identity, identity, uint8_t),           //
+                     caf::result<void>(put_atom, identity, std::string, std::vector<bytes>), // domain, key, one value
+                     caf::result<void>(assume_atom, identity),                               //
+                     caf::result<std::vector<bytes>>(find_atom, identity),                   // its signed DomainAdvert
+                     caf::result<std::vector<domain_report>>(list_atom),                     //
+                     caf::result<std::vector<domain_member>>(list_atom, identity),           //
+                     caf::result<lace_drawing>(draw_atom, identity, uint64_t),               // domain, newest blocks
+                     caf::result<void>(watch_atom, caf::strong_actor_ptr),                   // a domain_listener_actor
+                     caf::result<void>(retry_atom, identity), caf::result<void>(tick_atom)>;
+
+/// Subscribes to a topic: gets its events in their order, several at once if there are several.
+using topic_listener_actor = caf::typed_actor<caf::result<void>(std::vector<topic_delivery>)>;
+
+/// The topics of a node: a service for their protocol, the claimant of every known topic, and what operators and
+/// engines ask (topics.hpp).
+using topic_actor = caf::typed_actor<
     caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
-    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
-    caf::result<void>(enter_atom, enrolment), caf::result<void>(leave_atom, identity),
-    caf::result<void>(publish_atom, std::vector<bytes>),                       // signed DomainAdverts
-    caf::result<void>(expel_atom, identity, identity),                         // domain, member
-    caf::result<void>(promote_atom, identity, identity, uint8_t),              //
-    caf::result<void>(put_atom, identity, std::string, std::vector<bytes>),    // domain, key, one value
-    caf::result<void>(assume_atom, identity),                                  //
-    caf::result<std::vector<bytes>>(find_atom, identity),                      // its signed DomainAdvert
-    caf::result<std::vector<domain_report>>(list_atom),                        //
-    caf::result<std::vector<domain_member>>(list_atom, identity),              //
-    caf::result<lace_drawing>(draw_atom, identity, uint64_t),                  // domain, newest blocks
-    caf::result<void>(watch_atom, caf::strong_actor_ptr),                      // a domain_listener_actor
-    caf::result<void>(retry_atom, identity), caf::result<void>(tick_atom)>;
+    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom),               //
+    caf::result<void>(domain_change), caf::result<void>(domain_role_changed),                //
+    caf::result<void>(learn_atom, std::vector<bytes>),                                       // signed topic adverts
+    caf::result<void>(publish_atom, topic_publication),                                      //
+    caf::result<uint64_t>(watch_atom, topic_wish), caf::result<void>(remove_atom, uint64_t), // a subscription
+    caf::result<topic_fetch>(find_atom, uint64_t, uint32_t, uint32_t), // of it: at most so many; waits so many ms
+    caf::result<void>(keep_atom, identity, bool),                      //
+    caf::result<std::vector<topic_report>>(list_atom),                 //
+    caf::result<void>(changed_atom),                                   // look at the domains again
+    caf::result<void>(retry_atom, uint64_t, uint64_t),                 // a fetch has waited long enough
+    caf::result<void>(flush_atom), caf::result<void>(tick_atom)>;
 
 /// Owns links: listens, dials, keeps one link a peer.
 using transport_actor = caf::typed_actor<

@@ -115,7 +115,8 @@ void topics::impl::perform(instance& i, time_ms now, topics_effects& out) {
 
 expected<unit> topics::impl::subscribe(const identity& topic, subscriber_token token, std::uint32_t history,
                                        time_ms now, topics_effects& out) {
-  if (!adverts_.contains(topic)) {
+  const auto advert = adverts_.find(topic);
+  if (advert == adverts_.end() || !domains_.contains(advert->second.value.domain)) {
     if (wished_.size() >= config_.instances_max || wished_[topic].size() >= config_.subscribers_max)
       return error{errc::table_full, "subscriptions"};
     if (!wished_[topic].emplace(token, history).second) return errc::already_exists;
@@ -145,7 +146,7 @@ topics::~topics() = default;
 topics::topics(topics&&) noexcept = default;
 topics& topics::operator=(topics&&) noexcept = default;
 
-expected<unit> topics::domain_changed(const identity& domain, domain_view view, time_ms now, topics_effects& out) {
+expected<unit> topics::domain_changed(const identity& domain, topic_domain view, time_ms now, topics_effects& out) {
   std::ranges::sort(view.members);
   view.members.erase(std::unique(view.members.begin(), view.members.end()), view.members.end());
   std::erase(view.members, impl_->self_);
@@ -172,6 +173,10 @@ expected<unit> topics::domain_changed(const identity& domain, domain_view view, 
   std::vector<signed_topic_advert> adverts;
   for (const auto& [topic, a] : impl_->adverts_)
     if (a.value.domain == domain) adverts.push_back(a);
+  for (const auto& a : adverts)
+    if (const auto wish = impl_->wished_.extract(a.value.topic))
+      for (const auto& [token, history] : wish.mapped())
+        static_cast<void>(impl_->subscribe(a.value.topic, token, history, now, out));
   for (const auto& t : std::vector{impl_->tags_})
     for (const auto& a : adverts)
       if (t.domain == domain && std::ranges::binary_search(a.value.tags, t.tag))
@@ -179,7 +184,11 @@ expected<unit> topics::domain_changed(const identity& domain, domain_view view, 
   return ok();
 }
 
+// Subscribers stay, should the node come back; those by tag have to ask again.
 void topics::domain_left(const identity& domain, time_ms, topics_effects&) {
+  for (const auto& [topic, i] : impl_->instances_)
+    if (i->domain == domain)
+      for (const auto token : *i->subscribers) impl_->wished_[topic].emplace(token, 0);
   std::erase_if(impl_->instances_, [&](const auto& i) { return i.second->domain == domain; });
   std::erase_if(impl_->tags_, [&](const auto& t) { return t.domain == domain; });
   impl_->domains_.erase(domain);
@@ -198,6 +207,12 @@ expected<unit> topics::add_advert(byte_view wire, time_ms now, topics_effects& o
 const signed_topic_advert* topics::find(const identity& topic) const {
   const auto it = impl_->adverts_.find(topic);
   return it == impl_->adverts_.end() ? nullptr : &it->second;
+}
+
+std::vector<identity> topics::all_topics() const {
+  std::vector<identity> ids;
+  for (const auto& [topic, a] : impl_->adverts_) ids.push_back(topic);
+  return ids;
 }
 
 std::vector<identity> topics::topics_of(const identity& domain) const {

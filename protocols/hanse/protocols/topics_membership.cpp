@@ -250,6 +250,33 @@ expected<unit> topics::impl::receive_adverts(const identity& from, msgpack_reade
   return ok();
 }
 
+std::optional<identity> topics::domain_of(byte_view body) const {
+  msgpack_reader in{body};
+  in.array(6);
+  const auto kind = in.unsigned_integer();
+  in.unsigned_integer();
+  if (!in.good()) return {};
+  if (kind == static_cast<std::uint8_t>(topics_kind::inner)) {
+    const auto* advert = find(internal::read_identity(in));
+    return in.good() && advert ? std::optional{advert->value.domain} : std::nullopt;
+  }
+  if (kind != static_cast<std::uint8_t>(topics_kind::adverts)) {
+    const auto domain = internal::read_identity(in);
+    return in.good() ? std::optional{domain} : std::nullopt;
+  }
+  if (in.array(adverts_in_message_max) == 0) return {};
+  msgpack_reader advert{in.blob(advert_size_max)};
+  advert.array_exactly(2);
+  msgpack_reader payload{advert.blob(advert_size_max)};
+  payload.array_exactly(8);
+  payload.text(advert_size_max);
+  payload.unsigned_integer();
+  internal::read_identity(payload);
+  payload.unsigned_integer();
+  const auto domain = internal::read_identity(payload);
+  return in.good() && advert.good() && payload.good() ? std::optional{domain} : std::nullopt;
+}
+
 expected<unit> topics::impl::receive(const identity& from, byte_view body, time_ms now, topics_effects& out) {
   msgpack_reader in{body};
   const auto fields = in.array(6);

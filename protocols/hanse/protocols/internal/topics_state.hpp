@@ -46,7 +46,7 @@ struct roster_entry {
 };
 
 struct domain_state {
-  domain_view view;
+  topic_domain view;
   std::map<identity, roster_entry> members; ///< without this node
   std::uint64_t version = 0;                ///< of our roster
   time_ms catalogue_at = 0;                 ///< not before this another request
