@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 namespace hanse::app {
 
@@ -37,6 +38,7 @@ struct spawn_request {
   std::string name;
   std::string type;
   std::string parameters = "{}"; ///< the text of a JSON object
+  std::vector<std::string> serves = {}; ///< domains, by identity or name
 };
 
 /// A fault made on purpose, for tests and the demo. Refused with `permission_denied` unless the node's configuration
@@ -46,6 +48,19 @@ struct inject_request {
   std::string target; ///< an engine, by identity or name
   std::string claim;  ///< with "impostor": the engine whose identity is claimed; empty: any known one
   std::uint32_t count = 1;
+};
+
+/// `hanse domain …`: what to do with a domain. Which fields an action needs: docs/control.md.
+struct domain_request {
+  std::string action; ///< enter, publish, leave, expel, promote, put, assume_current, status, members, graph, find
+  std::string domain; ///< an identity, or the name of a domain known here; of `status`: empty for all
+  std::string advert; ///< a ticket, hdomain1…
+  std::string key_file; ///< absolute
+  std::string instance;
+  std::string member; ///< a node, by identity or name
+  std::uint8_t level = 0;
+  std::string key, value;
+  std::uint32_t blocks = 500; ///< of `graph`, the newest
 };
 
 /// Every call may come from several threads at once, may block up to its timeout (where there is none: 5 s), and never
@@ -102,6 +117,9 @@ public:
 
   /// Answer: sent (count).
   virtual control_result inject(const inject_request& request) = 0;
+
+  /// Answers of the actions: runtime_domains.cpp. The default: a node without domains.
+  virtual control_result domain(const domain_request& request);
 
   /// Stops the node cleanly: adverts and streams are durable, links closed. Called once, from the main thread; returns
   /// when all is down. The other calls answer `cancelled` from then on.

@@ -7,6 +7,8 @@
 #include "hanse/app/object_reader.hpp"
 #include "hanse/protocols/envelope.hpp"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -57,7 +59,8 @@ action read_ping(context c) {
 }
 
 action read_spawn(context c) {
-  spawn_request r{c.in.required_text("name"), c.in.required_text("type"), c.in.object_text("parameters")};
+  spawn_request r{c.in.required_text("name"), c.in.required_text("type"), c.in.object_text("parameters"),
+                  c.in.texts("serves")};
   if (!r.name.empty() && !is_engine_name(r.name))
     c.in.problem("name", "expected 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\", found \"" + r.name + "\"");
   return [r, &b = c.backend] { return b.spawn_engine(r); };
@@ -83,6 +86,36 @@ action read_trace(context c) {
   auto id = c.in.required_text("id");
   if (!id.empty() && !parse_trace_id(id)) c.in.problem("id", "expected 32 hexadecimal digits, found \"" + id + "\"");
   return [id, &b = c.backend] { return b.trace(id); };
+}
+
+constexpr std::array<const char*, 11> domain_verbs{"enter",          "publish", "leave",   "expel", "promote", "put",
+                                                   "assume_current", "status",  "members", "graph", "find"};
+
+action read_domain(context c, domain_request r) {
+  const auto text = [&](const char* key, std::string& into, bool required) {
+    into = required ? c.in.required_text(key) : c.in.text(key);
+  };
+  const auto is = [&](std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, r.action) != names.end();
+  };
+  if (is({"enter", "publish"})) text("advert", r.advert, true);
+  if (is({"enter", "publish"})) text("key_file", r.key_file, false);
+  if (is({"enter"})) text("instance", r.instance, false);
+  if (!is({"enter", "publish"})) text("domain", r.domain, r.action != "status");
+  if (is({"expel", "promote"})) text("member", r.member, true);
+  if (is({"promote"})) r.level = static_cast<std::uint8_t>(c.in.number("level", 1, 254, 10));
+  if (is({"put"})) text("key", r.key, true), text("value", r.value, true);
+  if (is({"graph"})) r.blocks = static_cast<std::uint32_t>(c.in.number("blocks", 1, 2000, r.blocks));
+  if (!r.key_file.empty() && r.key_file[0] != '/')
+    c.in.problem("key_file", "expected an absolute path, found \"" + r.key_file + "\"");
+  return [r, &b = c.backend] { return b.domain(r); };
+}
+
+template <std::size_t Action>
+action domain_reader(context c) {
+  domain_request r;
+  r.action = domain_verbs[Action];
+  return read_domain(c, std::move(r));
 }
 
 /// For the commands with nothing but one text.
@@ -115,6 +148,17 @@ const std::map<std::string, reader, std::less<>> commands{
     {"export_engine", read_export},
     {"inject", read_inject},
     {"shutdown", read_shutdown},
+    {"domain_enter", domain_reader<0>},
+    {"domain_publish", domain_reader<1>},
+    {"domain_leave", domain_reader<2>},
+    {"domain_expel", domain_reader<3>},
+    {"domain_promote", domain_reader<4>},
+    {"domain_put", domain_reader<5>},
+    {"domain_assume_current", domain_reader<6>},
+    {"domain_status", domain_reader<7>},
+    {"domain_members", domain_reader<8>},
+    {"domain_graph", domain_reader<9>},
+    {"domain_find", domain_reader<10>},
 };
 
 error as_request_error(const error& e) {
@@ -122,6 +166,10 @@ error as_request_error(const error& e) {
 }
 
 } // namespace
+
+control_result control_backend::domain(const domain_request&) {
+  return error{errc::unsupported_protocol, "this node runs no domains"};
+}
 
 control_result dispatch_control(control_backend& backend, std::string_view line,
                                 const std::function<void()>& on_shutdown) {

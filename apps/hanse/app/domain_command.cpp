@@ -282,14 +282,14 @@ void add_psk(CLI::App& domain, command_context& context) {
 } // namespace
 
 void add_domain_commands(CLI::App& program, command_context& context) {
-  auto* domain = program.add_subcommand("domain", "Make, sign and show domains");
+  auto* domain = program.add_subcommand("domain", "Make, sign, enter and watch domains");
   domain->require_subcommand(1);
   domain->footer("Example:\n  hanse domain create --owner alice.key --name lab --introducer hticket1… --out lab.json");
   add_create(*domain, context);
   add_sign(*domain, context);
   add_show(*domain, context);
   add_psk(*domain, context);
-  // Commands that ask a node (publish, join, leave, expel, promote, members, status, graph) are added to `domain` here.
+  add_domain_node_commands(*domain, context);
 }
 
 } // namespace hanse::app

@@ -2,6 +2,8 @@
 // Names and parameters come from others: they are checked to be without control characters when decoded.
 #include "hanse/app/domain_text.hpp"
 
+#include "hanse/app/json_document.hpp"
+#include "hanse/app/text_file.hpp"
 #include "hanse/crypto/signature_collection.hpp"
 
 #include <algorithm>
@@ -139,6 +141,17 @@ void print_domain(command_context& c, const signed_domain_advert& advert) {
     print_config(c.out, advert.value);
     c.out << "\nSigned by its owner. The ticket:\n" << to_ticket(advert) << '\n';
   });
+}
+
+expected<signed_domain_advert> read_domain_advert(const std::string& ticket_or_file) {
+  if (ticket_or_file.starts_with("hdomain1") || ticket_or_file.starts_with("HDOMAIN1"))
+    return parse_domain_ticket(ticket_or_file);
+  HANSE_TRY(const auto text, read_text_file(ticket_or_file, json_file_size_max));
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos || text[first] != '{')
+    return parse_domain_ticket(text.substr(0, text.find_last_not_of(" \t\r\n") + 1));
+  HANSE_TRY(const auto domain, parse_domain_file(text, ticket_or_file));
+  return complete(domain);
 }
 
 } // namespace hanse::app

@@ -14,4 +14,8 @@ void print_domain(command_context& c, const domain_file& domain, const std::stri
 /// The same of an advert that is complete.
 void print_domain(command_context& c, const signed_domain_advert& advert);
 
+/// A signed advert out of a ticket, a file with one, or a complete domain file. Errors: those of reading and
+/// verifying; `threshold_not_met` while signatures are missing.
+expected<signed_domain_advert> read_domain_advert(const std::string& ticket_or_file);
+
 } // namespace hanse::app

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t name_size_max = 64; // octets, as in the adverts
 constexpr std::size_t engines_max = 1024;
 constexpr std::size_t plugins_max = 64; // a guess
+constexpr std::size_t domains_max = 64;
 const std::vector<std::string> known_schemes{"tls", "unix", "mem"};
 
 std::string bracket(const std::string& key, std::size_t index) {
@@ -82,6 +83,13 @@ std::vector<engine_config> read_engines(object_reader& in, const fs::path& base)
     engine.type = e.required_text("type");
     engine.key_file = resolve(e.text("key_file"), base);
     engine.parameters = e.object_text("parameters");
+    const auto serves = e.texts("serves");
+    for (std::size_t i = 0; i < serves.size(); ++i)
+      if (auto domain = identity::parse(serves[i]))
+        engine.serves.push_back(*domain);
+      else
+        e.problem(bracket("serves", i),
+                  "expected the identity of a domain (hg1… or hk1…), found \"" + serves[i] + "\"");
     check_name(e, "name", engine.name);
     if (!names.insert(engine.name).second)
       e.problem("name", "another engine is called \"" + engine.name + "\" already");
@@ -89,6 +97,20 @@ std::vector<engine_config> read_engines(object_reader& in, const fs::path& base)
   });
   if (engines.size() > engines_max) in.problem("engines", "more than " + std::to_string(engines_max) + " engines");
   return engines;
+}
+
+std::vector<domain_entry_config> read_domains(object_reader& in, const fs::path& base) {
+  std::vector<domain_entry_config> domains;
+  in.each("domains", [&](object_reader& d) {
+    domain_entry_config domain;
+    domain.advert = d.required_text("advert");
+    if (!domain.advert.starts_with("hdomain1")) domain.advert = resolve(domain.advert, base).string();
+    domain.psk_file = resolve(d.text("psk_file"), base);
+    domain.instance = d.text("instance");
+    domains.push_back(std::move(domain));
+  });
+  if (domains.size() > domains_max) in.problem("domains", "more than " + std::to_string(domains_max) + " domains");
+  return domains;
 }
 
 std::map<identity, std::uint8_t> read_trust(object_reader& in) {
@@ -189,6 +211,8 @@ expected<node_config> parse_node_config(std::string_view text, const fs::path& f
   config.trust = read_trust(in);
   config.plugins = read_plugins(in, base);
   config.engines = read_engines(in, base);
+  config.domains = read_domains(in, base);
+  config.gossip_domains = in.flag("gossip_domains");
   read_log_and_metrics(in, config, base);
   read_limits(in, config.limits);
   in.finish();

@@ -14,7 +14,15 @@ struct engine_config {
   std::string name;               ///< unique in the node; [a-z0-9] then [a-z0-9._-], at most 64 characters
   std::string type;               ///< as registered: "echo", "calculator", …
   std::filesystem::path key_file; ///< empty: `<data_dir>/engines/<name>.key`, made on the first start
+  std::vector<identity> serves;   ///< domains: it takes what is sent to them
   std::string parameters = "{}";  ///< the text of a JSON object, given to the engine type's factory
+};
+
+/// A domain that the node enters when it starts, if it is not in it.
+struct domain_entry_config {
+  std::string advert;             ///< a ticket (hdomain1…), or the path of a file with one or of a signed domain file
+  std::filesystem::path psk_file; ///< of domains with auth psk
+  std::string instance;           ///< to join; empty: none in particular
 };
 
 struct log_config {
@@ -60,6 +68,8 @@ struct node_config {
 
   std::vector<std::filesystem::path> plugins; ///< shared objects whose engine types can be used
   std::vector<engine_config> engines;
+  std::vector<domain_entry_config> domains;
+  bool gossip_domains = false; ///< tell and take DomainAdverts of any domain among nodes
   log_config log;
   metrics_config metrics;
   limits_config limits;

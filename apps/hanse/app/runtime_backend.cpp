@@ -67,6 +67,7 @@ runtime_backend::runtime_backend(node_config config, node_secrets secrets)
 
 runtime_backend::~runtime_backend() {
   stop();
+  domains_.reset();
   node_.reset();
   if (log_file_) std::fclose(log_file_);
 }
@@ -107,9 +108,11 @@ expected<unit> runtime_backend::start(node_events events) {
     if (!log_file_) return io_failure(config_.log.file, errno);
     o.sink = make_logfmt_sink(log_file_);
   }
+  o.speaks = domain_node_protocols();
   HANSE_TRY(node_, node::start(system_, std::move(o)));
   HANSE_CHECK(start_engines());
   HANSE_CHECK(start_imported());
+  HANSE_CHECK(start_domains());
   for (auto& ticket : config_.peers)
     if (auto added = node_->add(ticket); !added) return error{errc::bad_config, "peers: " + to_string(added.error())};
   return ok();
@@ -126,6 +129,7 @@ expected<unit> runtime_backend::start_engines() {
     engine_options options;
     options.name = e.name;
     options.key = key;
+    options.serves = e.serves;
     if (auto made = spawn(e, std::move(options)); !made)
       return error{made.error().code, "engine " + e.name + ": " + made.error().detail};
   }
@@ -233,6 +237,10 @@ control_result runtime_backend::spawn_engine(const spawn_request& request) {
   engine_options options;
   options.name = e.name;
   options.key = key;
+  for (const auto& d : request.serves) {
+    HANSE_TRY(const auto domain, resolve_domain(d));
+    options.serves.push_back(domain);
+  }
   HANSE_TRY(auto id, spawn(e, std::move(options)));
   return json{{"identity", to_string(id)},      {"name", e.name}, {"type", e.type},
               {"node", to_string(node_->id())}, {"local", true},  {"state", "running"}};

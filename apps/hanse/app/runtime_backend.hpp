@@ -1,6 +1,7 @@
 // The control backend over a real node: what the control socket asks, answered through hanse::node. Not the socket.
 #pragma once
 
+#include "hanse/actors/domains.hpp"
 #include "hanse/actors/engine_registry.hpp"
 #include "hanse/app/node_runtime.hpp"
 
@@ -38,12 +39,21 @@ public:
   control_result export_engine(const std::string& engine, const std::string& file) override;
   control_result import_engine(const std::string& file) override;
   control_result inject(const inject_request& request) override;
+  control_result domain(const domain_request& request) override;
   void stop() override;
 
 private:
   using lock = std::shared_lock<std::shared_mutex>;
 
   expected<unit> start_engines();
+  expected<unit> start_domains();
+  expected<enrolment> read_enrolment(const std::string& advert, const std::string& key_file,
+                                     const std::string& instance) const;
+  expected<identity> resolve_domain(const std::string& text);
+  control_result domain_status(const domain_request& request);
+  control_result domain_members(const identity& domain);
+  control_result domain_graph(const identity& domain, std::uint32_t blocks);
+  control_result publish_domain(const domain_request& request);
   expected<unit> start_imported();
   expected<identity> spawn(const engine_config& engine, engine_options options);
   expected<identity> start_imported_file(const std::filesystem::path& file);
@@ -61,6 +71,7 @@ private:
   caf::actor_system system_;
   engine_registry registry_;
   std::unique_ptr<node> node_;
+  std::unique_ptr<node_domains> domains_;
   std::mutex parameters_mutex_;
   std::map<identity, std::string> parameters_; ///< of engines spawned by type, for export
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

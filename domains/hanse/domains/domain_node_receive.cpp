@@ -189,6 +189,10 @@ void domain_node::new_advert(const identity& domain, time_ms now, domain_effects
   searches_.erase(domain);
   auto* e = find_entry(domain);
   if (!e || !e->is_active()) {
+    // Outside: anycast to the domain goes to whom it advertises.
+    if (!e)
+      for (auto& i : introducers_of(adverts_.find(domain)->value))
+        if (i.node != self_) out.push_back(domain_reach{i.node, std::move(i.advert)});
     if (e) return view(*e, out);
     entry outside;
     outside.domain = domain;

@@ -25,8 +25,8 @@ void domain_node::view(const entry& e, domain_effects& out) const {
   if (const auto* a = adverts_.find(e.domain))
     for (const auto& i : introducers_of(a->value)) m.introducers.push_back(i.node);
   if (e.role == domain_role::member && e.lattice && e.lattice->map().is_member(self_))
-    for (const auto& member : e.lattice->members())
-      if (!member.is_byzantine) m.members.push_back(member.view.member);
+    for (const auto& member : e.lattice->map().member_ids())
+      if (!e.lattice->lace().is_byzantine(member)) m.members.push_back(member);
   out.push_back(domain_view{std::move(m)});
 }
 

@@ -49,6 +49,13 @@ struct node_summary {
   bool running = false;
 };
 
+/// A domain that a step has made.
+struct cluster_domain {
+  std::string identity;
+  std::string ticket;
+  std::string key_file, wrong_key_file; ///< with psk
+};
+
 /// Thread-safe: steps may run at once.
 class cluster {
 public:
@@ -75,10 +82,13 @@ public:
   /// The identity of a node or engine as text. Asked for once: it stays the same wherever the engine moves.
   expected<std::string> identity_of(const endpoint& e, step_scope& scope);
 
+  void add_domain(const std::string& name, cluster_domain d);
+  expected<cluster_domain> domain(const std::string& name);
+
   /// Remembers that an engine is found at another node too.
   void moved(const std::string& engine, const std::string& from, const std::string& to);
 
-  /// Fills ${identity:NODE/ENGINE} and ${dir} in the texts of `value`.
+  /// Fills ${identity:NODE/ENGINE}, ${domain:NAME} and ${dir} in the texts of `value`.
   expected<nlohmann::json> fill(const nlohmann::json& value, step_scope& scope);
 
   /// The ticket that a node printed when it was ready.
@@ -114,6 +124,7 @@ private:
   std::vector<std::unique_ptr<node>> nodes_;
   std::mutex identities_mutex_;
   std::map<std::string, std::string> identities_; ///< by endpoint text; guarded by identities_mutex_
+  std::map<std::string, cluster_domain> domains_; ///< guarded by identities_mutex_
 };
 
 } // namespace hanse::app

@@ -33,6 +33,18 @@ void cluster::moved(const std::string& engine, const std::string& from, const st
     identities_[to + "/" + engine] = i->second;
 }
 
+void cluster::add_domain(const std::string& name, cluster_domain d) {
+  std::lock_guard lock{identities_mutex_};
+  domains_[name] = std::move(d);
+}
+
+expected<cluster_domain> cluster::domain(const std::string& name) {
+  std::lock_guard lock{identities_mutex_};
+  const auto i = domains_.find(name);
+  if (i == domains_.end()) return error{errc::not_found, "no domain \"" + name + "\" has been made yet"};
+  return i->second;
+}
+
 expected<json> cluster::fill(const json& value, step_scope& scope) {
   if (value.is_array() || value.is_object()) {
     auto filled = value;
@@ -54,6 +66,11 @@ expected<json> cluster::fill(const json& value, step_scope& scope) {
     at = end + 1;
     if (name == "dir") {
       out += directory().string();
+      continue;
+    }
+    if (name.starts_with("domain:")) {
+      HANSE_TRY(const auto d, domain(name.substr(7)));
+      out += d.identity;
       continue;
     }
     name.erase(0, name.find(':') + 1); // "identity:", the only other one that the scenario's reader lets through

@@ -43,6 +43,7 @@ struct ping_step {
 struct call_step {
   endpoint from;
   endpoint to;
+  std::string domain; ///< instead of `to`: any member of it
   std::string protocol;
   nlohmann::json body;
   std::optional<nlohmann::json> expect;
@@ -79,6 +80,7 @@ struct engine_step {
   std::string name;
   std::string type;
   nlohmann::json parameters;
+  std::vector<std::string> serves; ///< domains
 };
 
 /// Has `from` send something bad to `to`, `count` times; `to` has to count that many drops for one of the reasons.
@@ -101,6 +103,35 @@ struct check_step {
   nlohmann::json than;
 };
 
+/// Makes a domain: an owner, a key, a signed advert with these nodes as introducers, files in the cluster's directory.
+struct domain_create_step {
+  std::string domain;
+  bool psk = false;
+  std::map<std::string, std::vector<std::string>> instances; ///< introducers by name; of the domain as a whole by ""
+};
+
+/// Has nodes enter a domain, and waits for it (or for the refusal that is expected).
+struct domain_join_step {
+  std::string domain;
+  std::vector<std::string> nodes;
+  std::string instance;
+  bool wrong_key = false;
+  std::string expect_error;
+};
+
+/// One operation at one node: put, promote, expel, leave.
+struct domain_do_step {
+  std::string domain, node, action, member, key, value;
+  std::uint32_t level = 10;
+};
+
+/// Waits until these nodes list `members` members and agree on the state.
+struct domain_check_step {
+  std::string domain;
+  std::vector<std::string> nodes;
+  std::uint32_t members = 0;
+};
+
 struct scenario_step;
 
 /// Steps that run at once (parallel), or beside what follows (background, until joined).
@@ -121,7 +152,8 @@ struct scenario_step {
   std::size_t line = 0;
   milliseconds timeout{30'000};
   std::variant<add_step, ping_step, call_step, send_file_step, process_step, move_step, engine_step, inject_step,
-               check_step, group_step, join_step>
+               check_step, domain_create_step, domain_join_step, domain_do_step, domain_check_step, group_step,
+               join_step>
       what;
 };
 
@@ -147,9 +179,14 @@ struct scenario_names {
   std::vector<std::string> nodes;
   std::vector<std::string> engines; ///< on whatever node
   std::vector<std::string> backgrounds;
+  std::vector<std::string> domains; ///< created by an earlier step
 };
 
 /// Reads one step (scenario_steps.cpp).
 scenario_step read_step(object_reader& in, scenario_names& names);
+
+/// Those about domains (scenario_domain_steps.cpp); false if `step.kind` is none of them.
+bool read_domain_step(object_reader& in, scenario_names& names, scenario_step& step);
+inline constexpr const char* domain_step_kinds[] = {"domain_check", "domain_create", "domain_do", "domain_join"};
 
 } // namespace hanse::app

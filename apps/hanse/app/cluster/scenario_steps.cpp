@@ -88,7 +88,12 @@ void read_ping(step_reader r) {
 void read_call(step_reader r) {
   call_step s;
   s.from = r.place("from");
-  s.to = r.place("to");
+  if (r.in.has("domain")) {
+    s.domain = r.in.required_text("domain");
+    r.check_name("domain", "domain", r.names.domains, s.domain);
+  } else {
+    s.to = r.place("to");
+  }
   s.protocol = r.protocol("protocol", "");
   if (auto* body = r.in.require("body", "a list: the handler's arguments")) s.body = *body;
   if (!s.body.is_null() && !s.body.is_array()) r.in.problem("body", "expected a list, found " + describe(s.body));
@@ -126,13 +131,13 @@ void read_move(step_reader r) {
 
 void read_spawn_engine(step_reader r) {
   engine_step s{true, r.node("node"), r.in.required_text("name"), r.in.required_text("type"),
-                json::parse(r.in.object_text("parameters"))};
+                json::parse(r.in.object_text("parameters")), r.in.texts("serves")};
   r.names.engines.push_back(s.name);
   r.step.what = std::move(s);
 }
 
 void read_stop_engine(step_reader r) {
-  engine_step s{false, r.node("node"), r.in.required_text("name"), "", json::object()};
+  engine_step s{false, r.node("node"), r.in.required_text("name"), "", json::object(), {}};
   r.check_name("name", "engine", r.names.engines, s.name);
   r.step.what = std::move(s);
 }
@@ -232,11 +237,13 @@ scenario_step read_step(object_reader& in, scenario_names& names) {
   scenario_step step;
   std::vector<std::string> known;
   for (const auto& [kind, read] : kinds) known.push_back(kind);
+  known.insert(known.end(), std::begin(domain_step_kinds), std::end(domain_step_kinds));
   step.kind = in.required_choice("do", known);
   step.line = in.problems().document().line_of(in.path());
   step.name = in.text("name", step.kind);
   step.timeout = milliseconds{1000 * in.number("timeout_s", 1, 86'400, 30)};
   auto* kind = in.find("do");
+  if (kind && *kind == step.kind && read_domain_step(in, names, step)) return step;
   if (kind && *kind == step.kind)
     kinds.at(step.kind)({in, names, step});
   else

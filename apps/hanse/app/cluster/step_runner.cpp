@@ -44,11 +44,6 @@ bool holds(const check_step& s, json found) {
 
 } // namespace
 
-struct step_runner::work {
-  step_scope& scope;
-  const step_progress& progress;
-};
-
 expected<step_outcome> step_runner::perform(const scenario_step& step, step_scope& scope,
                                             const step_progress& progress) {
   work w{scope, progress};
@@ -108,7 +103,13 @@ control_result step_runner::send(const endpoint& from, const std::string& to, co
 }
 
 step_runner::result step_runner::run(const call_step& s, work& w) {
-  HANSE_TRY(auto to, cluster_.identity_of(s.to, w.scope));
+  std::string to;
+  if (s.domain.empty()) {
+    HANSE_TRY(to, cluster_.identity_of(s.to, w.scope));
+  } else {
+    HANSE_TRY(const auto domain, cluster_.domain(s.domain));
+    to = domain.identity;
+  }
   HANSE_TRY(auto body, cluster_.fill(s.body, w.scope));
   auto expect = s.expect ? *s.expect : json{};
   HANSE_TRY(expect, cluster_.fill(expect, w.scope));
@@ -127,7 +128,7 @@ step_runner::result step_runner::run(const call_step& s, work& w) {
     w.progress(i + 1, s.count);
   }
   auto what = s.expect_error.empty() ? compact(reply) : "refused: " + s.expect_error;
-  return step_outcome{s.count, s.from.text() + " -> " + s.to.text() + ": " + what};
+  return step_outcome{s.count, s.from.text() + " -> " + (s.domain.empty() ? s.to.text() : "domain " + s.domain) + ": " + what};
 }
 
 step_runner::result step_runner::run(const send_file_step& s, work& w) {
@@ -194,6 +195,7 @@ step_runner::result step_runner::run(const engine_step& s, work& w) {
   }
   HANSE_TRY(auto parameters, cluster_.fill(s.parameters, w.scope));
   json request{{"command", "spawn_engine"}, {"name", s.name}, {"type", s.type}, {"parameters", parameters}};
+  if (!s.serves.empty()) request["serves"] = s.serves;
   HANSE_CHECK(cluster_.ask(s.node, request, w.scope));
   return step_outcome{1, s.node + "/" + s.name};
 }

@@ -42,7 +42,10 @@ public:
   expected<step_outcome> perform(const scenario_step& step, step_scope& scope, const step_progress& progress);
 
 private:
-  struct work;
+  struct work {
+    step_scope& scope;
+    const step_progress& progress;
+  };
   using result = expected<step_outcome>;
 
   result run(const add_step& s, work& w);
@@ -54,6 +57,11 @@ private:
   result run(const engine_step& s, work& w);
   result run(const inject_step& s, work& w);
   result run(const check_step& s, work& w);
+  result run(const domain_create_step& s, work& w); // domain_steps.cpp
+  result run(const domain_join_step& s, work& w);
+  result run(const domain_do_step& s, work& w);
+  result run(const domain_check_step& s, work& w);
+  expected<unit> join_domain(const domain_join_step& s, const std::string& node, work& w);
   result run(const group_step& s, work& w);
   result run(const join_step& s, work& w);
 
