@@ -9,6 +9,9 @@
 #include <caf/typed_response_promise.hpp>
 
 #include <deque>
+#include <functional>
+#include <map>
+#include <set>
 
 namespace hanse {
 

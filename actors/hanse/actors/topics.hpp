@@ -32,11 +32,6 @@ public:
   topic_gateway(pointer self, services_ptr services, Interface subscriber)
       : self_(self), services_(std::move(services)), subscriber_(std::move(subscriber)) {
     compat::ignore_stray_errors(self_);
-    compat::on_termination(
-        subscriber_, [me = caf::actor_cast<caf::weak_actor_ptr>(
-                          caf::actor_cast<caf::strong_actor_ptr>(topic_listener_actor{self_}))](const caf::error&) {
-          if (auto strong = me.lock()) caf::anon_send_exit(strong, caf::exit_reason::user_shutdown);
-        });
   }
 
   topic_listener_actor::behavior_type make_behavior() {
@@ -87,8 +82,13 @@ public:
   template <class Interface>
   expected<topic_subscription> subscribe(const identity& topic, Interface subscriber, std::uint32_t history = 0) {
     using impl = topic_listener_actor::stateful_impl<topic_gateway<Interface>>;
-    auto gateway = core_->system.template spawn<impl>(core_->services, std::move(subscriber));
-    return listen(topic, caf::actor_cast<topic_listener_actor>(gateway), history);
+    auto gateway = core_->system.template spawn<impl>(core_->services, subscriber);
+    auto token = listen(topic, caf::actor_cast<topic_listener_actor>(gateway), history);
+    if (token) // without its subscription the gateway has no owner: it goes
+      compat::on_termination(subscriber, [topics = actor_, t = *token](const caf::error&) {
+        compat::anon_send(topics, remove_atom_v, t);
+      });
+    return token;
   }
 
   /// The same without decoding: topic, publisher, place and octets of each event.
