@@ -26,6 +26,13 @@ function(hanse_layer name)
   target_compile_features(hanse_${name} PUBLIC cxx_std_20)
 endfunction()
 
+set(HANSE_TEST_TIMEOUT_S 600) # five times what the longest takes on two idle cores
+if(HANSE_SANITIZE)
+  set(HANSE_TEST_TIMEOUT_S 1500)
+endif()
+
+add_custom_target(unit_tests) # what `ctest -L unit` needs; scripts/test builds no more for it
+
 # hanse_test(NAME LABEL unit|sim|cluster SOURCES ... USES ...) makes one doctest program, run as one CTest.
 function(hanse_test name)
   cmake_parse_arguments(arg "" "LABEL" "SOURCES;USES" ${ARGN})
@@ -35,5 +42,8 @@ function(hanse_test name)
   target_compile_definitions(${name} PRIVATE HANSE_VECTORS_DIR="${HANSE_VECTORS_DIR}"
                                              HANSE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${HANSE_TEST_TIMEOUT_S})
+  if(arg_LABEL STREQUAL unit)
+    add_dependencies(unit_tests ${name})
+  endif()
 endfunction()

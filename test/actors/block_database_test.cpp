@@ -30,7 +30,7 @@ const bytes& block_of(std::uint64_t n) {
   static std::map<std::uint64_t, bytes> made;
   auto& b = made[n];
   if (b.empty()) {
-    b.resize(n % 3 == 0 ? block_size_max : 1024); // some on pages of their own
+    b.resize(n % 3 == 0 ? stored_block_size_max : 1024); // some on pages of their own
     seeded_random{n}.fill(b);
   }
   return b;

@@ -185,15 +185,6 @@ TEST_CASE("a run that works: every kind of step, a report, nothing left") {
   CHECK(!run.directory_is_left());
 }
 
-TEST_CASE("the demo's scenario is right, as far as the fake node can tell") {
-  temporary_directory files;
-  auto file = files.write("document", "some text");
-  cluster_process run{json::parse(content_of(HANSE_DEMO_SCENARIO)), {"--file", file, "--set", "calls=3"}};
-  auto end = run.finish();
-  INFO(run.output);
-  CHECK(end == "exited with status 0");
-}
-
 TEST_CASE("a wrong answer fails the run, later steps are skipped, logs are kept") {
   auto wrong = call_echo();
   wrong["expect"] = {"ho"};

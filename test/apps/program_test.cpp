@@ -51,6 +51,21 @@ TEST_CASE("every command has help that ends with an example") {
                                                        {"engine", "stop"},
                                                        {"engine", "export"},
                                                        {"engine", "import"},
+                                                       {"domain"},
+                                                       {"domain", "create"},
+                                                       {"domain", "sign"},
+                                                       {"domain", "show"},
+                                                       {"domain", "psk"},
+                                                       {"domain", "publish"},
+                                                       {"domain", "join"},
+                                                       {"domain", "leave"},
+                                                       {"domain", "expel"},
+                                                       {"domain", "promote"},
+                                                       {"domain", "put"},
+                                                       {"domain", "members"},
+                                                       {"domain", "status"},
+                                                       {"domain", "find"},
+                                                       {"domain", "graph"},
                                                        {"cluster"},
                                                        {"cluster", "run"},
                                                        {"new"},
@@ -65,7 +80,7 @@ TEST_CASE("every command has help that ends with an example") {
     CHECK(run.err.empty());
     auto example = run.out.rfind("Example:");
     REQUIRE(example != std::string::npos);
-    CHECK(has(run.out.substr(example), "  hanse "));
+    CHECK(has(run.out.substr(example), "hanse "));
     CHECK(std::count(run.out.begin() + static_cast<long>(example), run.out.end(), '\n') <= 6);
   }
 }

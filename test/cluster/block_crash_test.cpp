@@ -33,7 +33,7 @@ identity domain() {
 
 /// Block `n`: 1 KiB, or 32 KiB each fourth time.
 bytes block_of(std::uint64_t n) {
-  bytes b(n % 4 == 0 ? block_size_max : 1024, static_cast<std::byte>(n));
+  bytes b(n % 4 == 0 ? stored_block_size_max : 1024, static_cast<std::byte>(n));
   for (int i = 0; i < 8; ++i) b[static_cast<std::size_t>(i)] = static_cast<std::byte>(n >> (8 * i));
   return b;
 }

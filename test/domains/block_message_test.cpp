@@ -111,14 +111,14 @@ TEST_CASE("messages are bounded: names, blocks, their size, and how far a search
       for (std::size_t i = 0; i < count; ++i) out.blob(bytes(size));
     };
   };
-  CHECK(raw(5, 5, put(1, block_size_max)) == errc::none);
-  CHECK(raw(5, 5, put(1, block_size_max + 1)) == errc::too_long);
+  CHECK(raw(5, 5, put(1, stored_block_size_max)) == errc::none);
+  CHECK(raw(5, 5, put(1, stored_block_size_max + 1)) == errc::too_long);
   CHECK(raw(5, 5, put(65, 10)) != errc::none);
   CHECK(raw(5, 5, put(0, 10)) == errc::bad_value);
 }
 
 TEST_CASE("a full message fits in a body") {
-  const bytes block(block_size_max);
+  const bytes block(stored_block_size_max);
   blocks_answer answer;
   for (std::size_t octets = 0; octets + block.size() <= message_octets_max; octets += block.size())
     answer.blocks.push_back({name_of(static_cast<int>(octets)), block});

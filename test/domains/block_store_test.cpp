@@ -46,7 +46,7 @@ TEST_CASE("block store: what is put comes back; a wrong name and a block too lar
   CHECK_FALSE(f.store.get(f.name(2))->has_value());
   CHECK(f.store.put(alpha, f.name(2), block_of(3), start + 1, start).code() == errc::bad_checksum);
   CHECK_FALSE(f.has(2));
-  const auto large = block_of(4, block_size_max + 1);
+  const auto large = block_of(4, stored_block_size_max + 1);
   CHECK(f.store.put(alpha, blake2b_256(large), large, start + 1, start).code() == errc::too_long);
   CHECK(f.put(5, start).code() == errc::expired);
   CHECK(f.store.stats().refused == 3);

@@ -156,6 +156,21 @@ TEST_CASE("a node that was joining goes on after a restart") {
   CHECK(w.report(12).role == domain_role::member);
 }
 
+TEST_CASE("a node that asks an introducer before that has begun asks again") {
+  domain_world w;
+  w.add(11);
+  w.add(12);
+  w.link(11, 12);
+  auto c = two_instances();
+  c.instances.erase(c.instances.begin()); // 11 alone
+  REQUIRE(w.enter(12, c, good));
+  w.advance(1000);
+  CHECK(w.report(12).role == domain_role::joining);
+  REQUIRE(w.enter(11, c, good));
+  w.advance(10'000);
+  CHECK(w.report(12).role == domain_role::member);
+}
+
 TEST_CASE("who is expelled learns it, is out everywhere, and may not just join again") {
   domain_world w;
   start_two(w);

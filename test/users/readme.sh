@@ -14,7 +14,7 @@ for line in "${lines[@]}"; do
     "export PATH="*) continue ;;
     *"node run"*)
       node=$(sed 's#.*node run \([a-z]*\)/.*#\1#' <<<"$line")
-      eval "{ ${line%%&*} ; } >$node.log 2>&1 &"
+      eval "exec ${line%%&*} >$node.log 2>&1 &" # exec: the job to be killed is the node itself
       for _ in $(seq 300); do grep -q '^ready' "$node.log" && break; sleep 0.1; done
       grep -q '^ready' "$node.log" || { cat "$node.log"; exit 1; }
       continue ;;

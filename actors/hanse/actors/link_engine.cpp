@@ -182,8 +182,7 @@ void link_engine::perform(link_effects& effects) {
     e.peer = peer_;
     e.id_floor = effects.up->theirs.id_floor;
     e.life = effects.up->theirs.life;
-    if (auto channel = channel_binding(link_.session()))
-      e.channel = std::make_shared<const join_channel>(*channel);
+    if (auto channel = channel_binding(link_.session())) e.channel = std::make_shared<const join_channel>(*channel);
     compat::send(self_, peers_.transport, e);
   }
   for (auto& payload : effects.adverts) {

@@ -37,7 +37,7 @@ struct ping_request {
 struct spawn_request {
   std::string name;
   std::string type;
-  std::string parameters = "{}"; ///< the text of a JSON object
+  std::string parameters = "{}";        ///< the text of a JSON object
   std::vector<std::string> serves = {}; ///< domains, by identity or name
 };
 
@@ -52,9 +52,9 @@ struct inject_request {
 
 /// `hanse domain …`: what to do with a domain. Which fields an action needs: docs/control.md.
 struct domain_request {
-  std::string action; ///< enter, publish, leave, expel, promote, put, assume_current, status, members, graph, find
-  std::string domain; ///< an identity, or the name of a domain known here; of `status`: empty for all
-  std::string advert; ///< a ticket, hdomain1…
+  std::string action;   ///< enter, publish, leave, expel, promote, put, assume_current, status, members, graph, find
+  std::string domain;   ///< an identity, or the name of a domain known here; of `status`: empty for all
+  std::string advert;   ///< a ticket, hdomain1…
   std::string key_file; ///< absolute
   std::string instance;
   std::string member; ///< a node, by identity or name

@@ -14,7 +14,7 @@ namespace hanse {
 /// `io_error`.
 expected<secret_bytes> read_private_file(const std::filesystem::path& path, std::size_t size_max);
 
-/// Writes a new file of mode 0600 by way of `path`.<random>.tmp, synced and linked: never overwrites.
+/// Writes a new file of mode 0600 by way of `path` with a random ending, synced and linked: never overwrites.
 /// Errors: `already_exists`, `io_error` (also: no such folder).
 expected<unit> write_private_file(const std::filesystem::path& path, byte_view content, random_source& random);
 

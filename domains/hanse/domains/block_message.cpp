@@ -94,7 +94,7 @@ blocks_answer read_answer(msgpack_reader& in) {
   if (count % 2 != 0) in.fail(errc::bad_value);
   for (std::size_t i = 0; i < count && in.good(); i += 2) {
     const auto name = read_name(in);
-    m.blocks.push_back({name, in.blob(block_size_max)});
+    m.blocks.push_back({name, in.blob(stored_block_size_max)});
   }
   m.missing = read_names(in, block_names_max);
   return m;
@@ -117,7 +117,7 @@ blocks_put read_put(msgpack_reader& in) {
   m.until = in.unsigned_integer(wire_number_max);
   const auto count = in.array(message_blocks_max);
   if (count == 0) in.fail(errc::bad_value);
-  for (std::size_t i = 0; i < count && in.good(); ++i) m.blocks.push_back(in.blob(block_size_max));
+  for (std::size_t i = 0; i < count && in.good(); ++i) m.blocks.push_back(in.blob(stored_block_size_max));
   return m;
 }
 

@@ -55,7 +55,7 @@ expected<time_ms> block_store::hold(const identity& domain, const digest& name, 
 expected<time_ms> block_store::put(const identity& domain, const digest& name, byte_view octets, time_ms until,
                                    time_ms now, block_check check) {
   const auto keep = [&]() -> expected<time_ms> {
-    if (octets.size() > block_size_max) return error{errc::too_long, "block"};
+    if (octets.size() > stored_block_size_max) return error{errc::too_long, "block"};
     if (check == block_check::hash && blake2b_256(octets) != name) return error{errc::bad_checksum, "block"};
     HANSE_TRY(const auto found, table_->find(name));
     HANSE_TRY(const auto end, hold(domain, name, octets.size(), until, now));
@@ -171,14 +171,28 @@ expected<bool> block_store::scrub(std::size_t count) {
   return true;
 }
 
+expected<std::size_t> block_store::end_some_leases(time_ms now) {
+  const auto before = now > config_.lease_grace_ms ? now - config_.lease_grace_ms : 0;
+  HANSE_TRY(const auto ended, table_->leases_until(before, config_.gc_step_max));
+  for (const auto& l : ended) HANSE_CHECK(end_lease(l));
+  stats_.expired += ended.size();
+  return ended.size();
+}
+
+expected<std::uint64_t> block_store::collect(time_ms now) {
+  std::uint64_t all = 0;
+  for (std::size_t ended = config_.gc_step_max; ended == config_.gc_step_max; all += ended) {
+    HANSE_TRY(ended, end_some_leases(now));
+    HANSE_CHECK(commit());
+  }
+  return all;
+}
+
 expected<unit> block_store::tick(time_ms now) {
   if (now >= gc_at_) {
-    const auto before = now > config_.lease_grace_ms ? now - config_.lease_grace_ms : 0;
-    HANSE_TRY(const auto ended, table_->leases_until(before, config_.gc_step_max));
-    for (const auto& l : ended) HANSE_CHECK(end_lease(l));
-    stats_.expired += ended.size();
-    gc_at_ = now + (ended.size() == config_.gc_step_max ? 0 : config_.gc_every_ms);
-    if (!ended.empty()) await_commit(now);
+    HANSE_TRY(const auto ended, end_some_leases(now));
+    gc_at_ = now + (ended == config_.gc_step_max ? 0 : config_.gc_every_ms);
+    if (ended != 0) await_commit(now);
   }
   if (now >= scrub_at_) {
     const auto corrupt = stats_.corrupt;

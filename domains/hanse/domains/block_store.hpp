@@ -11,7 +11,7 @@
 
 namespace hanse {
 
-inline constexpr std::size_t block_size_max = 32 * 1024; ///< octets: the larger block of ERIS
+inline constexpr std::size_t stored_block_size_max = 32 * 1024; ///< octets: the larger block of ERIS
 
 /// Bounds and times. Guesses unless a source is named.
 struct block_store_config {
@@ -86,6 +86,9 @@ public:
   /// Reads and checks up to `count` blocks from where the scrub is; true when it came round. For `block verify`.
   expected<bool> scrub(std::size_t count);
 
+  /// Ends all leases that are over and commits; how many. For `block gc`; tick does it by itself.
+  expected<std::uint64_t> collect(time_ms now);
+
   /// Damaged blocks found since the last call that leases still hold: fetch and put them again.
   std::vector<digest> take_lost();
 
@@ -99,6 +102,7 @@ private:
   block_store(block_table& table, const block_store_config& config);
   expected<time_ms> hold(const identity& domain, const digest& name, std::size_t size, time_ms until, time_ms now);
   expected<unit> end_lease(const block_lease& l);
+  expected<std::size_t> end_some_leases(time_ms now);
   expected<unit> quarantine(const digest& name);
   void wrote(std::size_t octets) noexcept;
 

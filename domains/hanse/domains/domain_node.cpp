@@ -235,6 +235,7 @@ expected<unit> domain_node::enter(enrolment wanted, time_ms now, domain_effects&
     activate(*e, now, out);
     return ok();
   }
+  e->asks_again_at = e->asks_again_ms = 0;
   HANSE_CHECK(ask_in(*e, false, now, out));
   set_role(*e, domain_role::joining, {}, out);
   return ok();
@@ -253,6 +254,7 @@ expected<unit> domain_node::leave(const identity& domain, time_ms now, domain_ef
   if (!e || e->role == domain_role::outside) return error{errc::not_found, "this node is not in that domain"};
   if (e->role == domain_role::joining) {
     requester_.cancel(domain);
+    e->asks_again_at = 0;
     depart(*e, {}, out);
     return ok();
   }

@@ -318,7 +318,19 @@ void domain_node::take(requester_effects effects, time_ms now, domain_effects& o
                      out.push_back(domain_event{"introducer_passed_over", p.domain, p.attempt.introducer,
                                                 std::move(p.attempt.why)});
                    },
-                   [&](join_failed& f) { end(f.domain, std::move(f.why)); },
+                   [&](join_failed& f) {
+                     auto* e = find_entry(f.domain);
+                     const auto is_final = [](const join_try& t) {
+                       return t.why.code == errc::bad_proof || t.why.code == errc::permission_denied;
+                     };
+                     if (!e || e->role != domain_role::joining || f.why.code != errc::not_found ||
+                         std::ranges::any_of(f.tries, is_final))
+                       return end(f.domain, std::move(f.why));
+                     // Nodes that are started together: the introducers may begin in a moment.
+                     e->why = std::move(f.why);
+                     e->asks_again_ms = std::clamp(e->asks_again_ms * 2, ask_again_min_ms, ask_again_max_ms);
+                     e->asks_again_at = now + e->asks_again_ms / 2 + random_.below(e->asks_again_ms);
+                   },
                    [&](join_advert& a) {
                      domain_store_effects stored;
                      (void)adverts_.put(std::move(a.advert), domain_origin::kept, stored);
@@ -356,6 +368,10 @@ void domain_node::tick(time_ms now, domain_effects& out) {
   requester_.tick(now, from_requester);
   take(std::move(from_requester), now, out);
   for (auto& [domain, e] : entries_) {
+    if (e->role == domain_role::joining && e->asks_again_at != 0 && now >= e->asks_again_at) {
+      e->asks_again_at = 0;
+      if (auto asked = ask_in(*e, false, now, out); !asked) set_role(*e, domain_role::outside, asked.error(), out);
+    }
     if (!e->is_active()) continue;
     lattice_effects effects;
     e->lattice->tick(now, effects);
@@ -378,6 +394,7 @@ std::optional<time_ms> domain_node::next_timer() const {
   sooner(introducer_.next_timer());
   sooner(requester_.next_timer());
   for (const auto& [domain, e] : entries_) {
+    if (e->role == domain_role::joining && e->asks_again_at != 0) sooner(e->asks_again_at);
     if (!e->is_active()) continue;
     sooner(e->lattice->next_timer());
     if (e->role == domain_role::leaving) sooner(e->leaves_at);

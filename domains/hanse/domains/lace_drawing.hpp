@@ -1,4 +1,5 @@
-// What a picture of a domain's blocklace needs: blocks with who, when, what and after which. Not the picture: apps draw.
+// What a picture of a domain's blocklace needs: blocks with who, when, what and after which. Not the picture: apps
+// draw.
 #pragma once
 
 #include "hanse/domains/domain_lattice.hpp"

@@ -18,7 +18,7 @@ std::string_view to_string(destination_kind k) noexcept;
 std::string_view to_string(delivery d) noexcept;
 
 inline constexpr std::size_t domain_view_members_max = 65'536; ///< nodes of one domain that a view holds
-inline constexpr std::size_t domain_view_introducers_max = 64;      ///< advertised nodes of one domain
+inline constexpr std::size_t domain_view_introducers_max = 64; ///< advertised nodes of one domain
 
 /// A domain as one node knows it. A node that is outside of it has no `members`, only the advertised introducers.
 struct domain_members {

@@ -37,7 +37,8 @@ private:
       auto name = text.substr(begin + 2, end - begin - 2);
       out += text.substr(at, begin - at);
       at = end + 1;
-      if (name == "dir" || name.starts_with("identity:") || name.starts_with("domain:")) { // filled in when the nodes run
+      if (name == "dir" || name.starts_with("identity:") ||
+          name.starts_with("domain:")) { // filled in when the nodes run
         out += "${" + name + "}";
         continue;
       }

@@ -130,8 +130,12 @@ void read_move(step_reader r) {
 }
 
 void read_spawn_engine(step_reader r) {
-  engine_step s{true, r.node("node"), r.in.required_text("name"), r.in.required_text("type"),
-                json::parse(r.in.object_text("parameters")), r.in.texts("serves")};
+  engine_step s{true,
+                r.node("node"),
+                r.in.required_text("name"),
+                r.in.required_text("type"),
+                json::parse(r.in.object_text("parameters")),
+                r.in.texts("serves")};
   r.names.engines.push_back(s.name);
   r.step.what = std::move(s);
 }

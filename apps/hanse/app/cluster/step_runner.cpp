@@ -128,7 +128,8 @@ step_runner::result step_runner::run(const call_step& s, work& w) {
     w.progress(i + 1, s.count);
   }
   auto what = s.expect_error.empty() ? compact(reply) : "refused: " + s.expect_error;
-  return step_outcome{s.count, s.from.text() + " -> " + (s.domain.empty() ? s.to.text() : "domain " + s.domain) + ": " + what};
+  return step_outcome{s.count,
+                      s.from.text() + " -> " + (s.domain.empty() ? s.to.text() : "domain " + s.domain) + ": " + what};
 }
 
 step_runner::result step_runner::run(const send_file_step& s, work& w) {

@@ -8,6 +8,10 @@ namespace hanse {
 /// Lattice bodies of former members are answered by a refusal at most so often.
 inline constexpr std::uint32_t refusal_every_ms = 1000;
 
+/// Introducers that have not begun yet are asked again after this, doubled up to the second; guesses.
+inline constexpr std::uint32_t ask_again_min_ms = 1000;
+inline constexpr std::uint32_t ask_again_max_ms = 300'000;
+
 struct domain_node::entry {
   /// An answer of the introducer's side that waits for a commit.
   struct waiting_answer {
@@ -30,6 +34,8 @@ struct domain_node::entry {
   std::set<identity> refused_by;
   std::map<identity, time_ms> refused; ///< when a former member was told last; bounded
   time_ms leaves_at = 0;
+  time_ms asks_again_at = 0; ///< joining, and all introducers said that they have not begun; 0: not so
+  std::uint32_t asks_again_ms = 0;
 
   bool is_active() const noexcept {
     return lattice_started && (role == domain_role::member || role == domain_role::leaving);
