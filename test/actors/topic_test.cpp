@@ -199,12 +199,13 @@ TEST_CASE_FIXTURE(topic_fixture, "an event of a node that may not publish is dro
   view.members = {b->n->id(), c->n->id()};
   REQUIRE(forger.domain_changed(domain, std::move(view), now, out));
   msgpack_writer roster; // of b, which takes part
-  roster.array(6);
+  roster.array(7);
   roster.unsigned_integer(0);
   roster.unsigned_integer(1);
   roster.blob(domain.wire());
   roster.unsigned_integer(1);
   roster.blob(digest{}.view());
+  roster.unsigned_integer(0);
   roster.array(1);
   roster.blob(topic.wire());
   REQUIRE(forger.receive(b->n->id(), std::move(roster).take(), now, out));

@@ -200,6 +200,8 @@ struct topic_report {
   std::uint64_t lost = 0;       ///< events that nobody had any more
   bool kept = false;            ///< this node takes part whether or not it has subscribers
   bool in_domain = false;
+  std::string dissemination; ///< how its events travel
+  error why;                 ///< why there are no topics of its domain here
 };
 
 } // namespace hanse

@@ -261,6 +261,8 @@ std::vector<topic_report> topic_engine::reports() const {
     if (!info) continue;
     topic_report r;
     r.in_domain = in_.contains(info->advert.value.domain);
+    if (auto s = spread_.find(info->advert.value.domain); s != spread_.end()) r.dissemination = s->second;
+    if (auto u = unavailable_.find(info->advert.value.domain); u != unavailable_.end()) r.why = u->second;
     r.info = *std::move(info);
     if (auto f = forked_.find(topic); f != forked_.end()) r.forked.assign(f->second.begin(), f->second.end());
     if (auto l = lost_.find(topic); l != lost_.end()) r.lost = l->second;
@@ -268,6 +270,15 @@ std::vector<topic_report> topic_engine::reports() const {
     all.push_back(std::move(r));
   }
   return all;
+}
+
+/// Errors: why this node takes part in no topic of that domain.
+expected<unit> topic_engine::available(const identity& topic) const {
+  const auto* advert = machine_->node.find(topic);
+  if (!advert) return ok(); // it may become known
+  const auto u = unavailable_.find(advert->value.domain);
+  if (u != unavailable_.end()) return u->second;
+  return ok();
 }
 
 void topic_engine::domains_changed() {
@@ -284,61 +295,49 @@ void topic_engine::look_at_domains() {
             for (const auto& r : all) {
               if (r.role != domain_role::member) continue;
               left.erase(r.domain);
-              look_at(r);
+              compat::request(self_, domains_, caf::infinite, list_atom_v, r.domain)
+                  .then([this, r](const std::vector<domain_member>& members) { take_domain(r, members); },
+                        [](const caf::error&) {}); // it has just left
             }
             topics_effects out;
             for (const auto& domain : left) {
               machine().domain_left(domain, now(), out);
               in_.erase(domain);
+              spread_.erase(domain);
             }
             perform(std::move(out));
           },
           [](const caf::error&) {}); // the node stops
 }
 
-void topic_engine::look_at(const domain_report& report) {
-  const auto members = [this, report](const permissions& allowed) {
-    compat::request(self_, domains_, caf::infinite, list_atom_v, report.domain)
-        .then([this, report, allowed](const std::vector<domain_member>& all) { take_domain(report, allowed, all); },
-              [](const caf::error&) {});
-  };
-  if (auto i = allowed_.find(report.domain); i != allowed_.end() && i->second.first == report.version)
-    return members(i->second.second);
-  compat::request(self_, domains_, caf::infinite, find_atom_v, report.domain)
-      .then(
-          [this, members, domain = report.domain](const std::vector<bytes>& adverts) {
-            if (adverts.empty()) return;
-            const auto advert = decode_domain_advert(adverts.front());
-            if (!advert) return;
-            allowed_[domain] = {advert->value.version, advert->value.permissions};
-            members(advert->value.permissions);
-          },
-          [](const caf::error&) {});
-}
-
-void topic_engine::take_domain(const domain_report& report, const permissions& allowed,
-                               const std::vector<domain_member>& members) {
+void topic_engine::take_domain(const domain_report& report, const std::vector<domain_member>& members) {
   topic_domain d;
   auto levels = std::make_shared<std::map<identity, member_level>>();
   levels->emplace(report.domain, level_owner);
   for (const auto& m : members) {
+    if (m.is_byzantine) continue;
     d.members.push_back(m.view.member);
     levels->insert_or_assign(m.view.member, m.view.level);
   }
   const auto& p = report.stack.dissemination;
-  d.dissemination = p.id.name + "/" + std::to_string(p.id.major);
+  const auto name = p.id.name + "/" + std::to_string(p.id.major);
+  d.dissemination = name;
   d.params = p.parameters;
-  d.may_publish = [levels, allowed](const identity& publisher) {
+  d.may_publish = [levels, allowed = report.allowed](const identity& publisher) {
     const auto i = levels->find(publisher);
     return i != levels->end() && allowed.allows(domain_action::publish, i->second);
   };
   topics_effects out;
   auto done = machine().domain_changed(report.domain, std::move(d), now(), out);
-  if (done)
+  spread_[report.domain] = name;
+  if (done) {
     in_.insert(report.domain);
-  else
+    unavailable_.erase(report.domain);
+  } else if (auto& why = unavailable_[report.domain]; why.code != done.code() || why.detail != done.error().detail) {
+    why = done.error();
     core_->services->log(log_level::error, "topics_unavailable",
-                         {{"domain", to_short_string(report.domain)}, {"reason", to_string(done.error())}});
+                         {{"domain", to_short_string(report.domain)}, {"reason", to_string(why)}});
+  }
   perform(std::move(out));
   finish_burst();
 }

@@ -94,10 +94,10 @@ private:
   void known(const signed_topic_advert& advert);
   void domains_changed();
   void look_at_domains();
-  void look_at(const domain_report& report);
-  void take_domain(const domain_report& report, const permissions& allowed, const std::vector<domain_member>& members);
+  void take_domain(const domain_report& report, const std::vector<domain_member>& members);
   caf::result<void> learn(const std::vector<bytes>& adverts);
   std::vector<topic_report> reports() const;
+  expected<unit> available(const identity& topic) const;
 
   // topic_publishing.cpp
   void take_message(inbound& in);
@@ -122,8 +122,9 @@ private:
   std::shared_ptr<topic_machine> machine_;
   topic_memory memory_;
 
-  std::set<identity> in_;                                             ///< domains that the machine knows
-  std::map<identity, std::pair<std::uint64_t, permissions>> allowed_; ///< by the version of the domain's advert
+  std::set<identity> in_;                  ///< domains that the machine knows
+  std::map<identity, error> unavailable_;  ///< domains of this node whose settings the machine refused
+  std::map<identity, std::string> spread_; ///< by domain: the protocol
   bool look_scheduled_ = false;
 
   std::uint64_t epochs_ = 0; ///< begun in this life

@@ -32,6 +32,7 @@ void topic_engine::take_message(inbound& in) {
 void topic_engine::publish(const identity& topic, const identity& source, publication p) {
   const auto* advert = machine().find(topic);
   if (!advert) return p.done(error{errc::not_found, "no topic of that identity is known here"});
+  if (auto can = available(topic); !can) return p.done(can);
   const auto& self = core_->services->self;
   const publisher_key key{topic, std::ranges::binary_search(advert->value.publishers, source) ? source : self};
   if (auto waiting = held_.find(key); waiting != held_.end()) {

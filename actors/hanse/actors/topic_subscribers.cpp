@@ -8,6 +8,7 @@ namespace hanse {
 
 expected<std::uint64_t> topic_engine::subscribe(topic_wish wish) {
   if (subscriptions_.size() >= topic_subscriptions_max) return error{errc::table_full, "subscriptions"};
+  if (wish.topic) HANSE_CHECK(available(wish.topic));
   const auto token = ++last_token_;
   auto& s = subscriptions_[token];
   s.fetched_ms = now();

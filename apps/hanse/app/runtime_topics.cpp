@@ -25,6 +25,8 @@ json json_of(const topic_report& r) {
           {"version", a.version},
           {"domain", to_string(a.domain)},
           {"in_domain", r.in_domain},
+          {"dissemination", r.dissemination},
+          {"why", r.why.code == errc::none ? json{} : json(to_string(r.why))},
           {"tags", a.tags},
           {"publishers", identities(a.publishers)},
           {"nodes", identities(r.info.nodes)},

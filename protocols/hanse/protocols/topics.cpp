@@ -150,11 +150,7 @@ expected<unit> topics::domain_changed(const identity& domain, topic_domain view,
   std::ranges::sort(view.members);
   view.members.erase(std::unique(view.members.begin(), view.members.end()), view.members.end());
   std::erase(view.members, impl_->self_);
-  struct nobody final : payload_sink {
-    payload_verdict offer(const identity&, const shared_bytes&, time_ms) override { return payload_verdict::unwanted; }
-  } sink;
-  // Tried before anything changes.
-  HANSE_CHECK(impl_->registry_.make(view.dissemination, {impl_->self_, sink, impl_->random_}, view.params));
+  HANSE_CHECK(impl_->registry_.check(view.dissemination, view.params)); // before anything changes
   auto& d = impl_->domains_[domain];
   const bool other = d.view.dissemination != view.dissemination || d.view.params != view.params;
   std::erase_if(d.members, [&](const auto& m) { return !std::ranges::binary_search(view.members, m.first); });

@@ -42,6 +42,7 @@ struct roster_entry {
   // of our roster to it
   std::uint64_t acked = 0;
   time_ms send_at = 0;
+  time_ms sent_ms = 0;
   std::uint32_t retry_ms = 0;
 };
 
