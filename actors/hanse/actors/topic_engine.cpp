@@ -64,12 +64,11 @@ topic_actor::behavior_type topic_engine::make_behavior() {
       [this](learn_atom, const std::vector<bytes>& adverts) { return learn(adverts); },
       [this](publish_atom, topic_publication& p) -> caf::result<void> {
         auto promise = self_->make_response_promise<void>();
-        publish(p.topic, p.source ? p.source : core_->services->self,
-                {std::move(p.body), p.mode, [promise](const expected<unit>& done) mutable {
-                   if (done)
-                     promise.deliver();
-                   else
-                     promise.deliver(to_caf(done.error()));
+        const auto source = p.source ? p.source : core_->services->self;
+        publish(p.topic, source, {std::move(p.body), p.mode, [this, source, promise](const expected<unit>& done) mutable {
+                   if (done) return promise.deliver();
+                   refuse("event_refused", source, done.error());
+                   promise.deliver(to_caf(done.error()));
                  }});
         finish_burst();
         return promise;

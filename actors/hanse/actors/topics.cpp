@@ -84,6 +84,10 @@ expected<topic_subscription> node_topics::open(const identity& topic, std::uint3
   return watch({topic, {}, {}, history, nullptr});
 }
 
+expected<topic_subscription> node_topics::open_tag(const identity& domain, std::string tag, std::uint32_t history) {
+  return watch({{}, domain, std::move(tag), history, nullptr});
+}
+
 expected<topic_fetch> node_topics::fetch(topic_subscription s, std::uint32_t count, std::uint32_t wait_ms) {
   return ask<topic_fetch>(*core_, actor_, find_atom_v, s, count, std::min<std::uint32_t>(wait_ms, 20'000));
 }

@@ -101,6 +101,7 @@ public:
 
   /// For who is no actor: events wait here, bounded, for `fetch`; who does not fetch for a minute is let go.
   expected<topic_subscription> open(const identity& topic, std::uint32_t history = 0);
+  expected<topic_subscription> open_tag(const identity& domain, std::string tag, std::uint32_t history = 0);
 
   /// At most `count` events; waits up to `wait_ms` for the first one. Errors: `not_found`.
   expected<topic_fetch> fetch(topic_subscription s, std::uint32_t count, std::uint32_t wait_ms);

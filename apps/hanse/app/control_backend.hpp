@@ -67,6 +67,8 @@ struct domain_request {
 struct topic_request {
   std::string action; ///< add, list, show, keep, publish, subscribe, events, unsubscribe
   std::string topic;  ///< an identity, or the name of a topic known here
+  std::string domain; ///< of `subscribe` by tag
+  std::string tag;
   std::string advert; ///< its octets, in hexadecimal
   std::string body;   ///< the text of a JSON array
   std::string from;   ///< a local engine; empty: the node

@@ -129,7 +129,11 @@ action topic_reader(context c) {
     return std::ranges::find(names, r.action) != names.end();
   };
   if (is({"add"})) r.advert = c.in.required_text("advert");
-  if (is({"show", "keep", "publish", "subscribe"})) r.topic = c.in.required_text("topic");
+  r.tag = is({"subscribe"}) ? c.in.text("tag") : "";
+  if (!r.tag.empty())
+    r.domain = c.in.required_text("domain");
+  else if (is({"show", "keep", "publish", "subscribe"}))
+    r.topic = c.in.required_text("topic");
   if (is({"keep"})) r.wanted = c.in.flag("wanted");
   if (is({"subscribe"})) r.history = static_cast<std::uint32_t>(c.in.number("history", 0, 1024, 0));
   if (is({"events", "unsubscribe"})) r.subscription = c.in.number("subscription", 1, UINT32_MAX, 1);

@@ -97,6 +97,11 @@ control_result runtime_backend::topic(const topic_request& request) {
     topics_->unsubscribe(request.subscription);
     return json{{"done", request.action}};
   }
+  if (!request.tag.empty()) {
+    HANSE_TRY(const auto domain, resolve_domain(request.domain));
+    HANSE_TRY(const auto subscription, topics_->open_tag(domain, request.tag, request.history));
+    return json{{"domain", to_string(domain)}, {"tag", request.tag}, {"subscription", subscription}};
+  }
   HANSE_TRY(const auto id, resolve_topic(request.topic));
   if (request.action == "show") {
     HANSE_TRY(const auto r, topics_->report(id));

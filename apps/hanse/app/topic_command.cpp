@@ -17,7 +17,8 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr std::uint32_t wait_ms = 1000; // a stopping node waits for requests under way
+constexpr std::uint64_t fetch_max = 256; // docs/control.md
+constexpr std::uint32_t wait_ms = 1000;  // a stopping node waits for requests under way
 
 struct create_options {
   std::string key, passphrase_file, domain, name;
@@ -88,16 +89,29 @@ bool publish(command_context& c, const std::string& topic, const std::string& fr
   return answer.has_value();
 }
 
-/// Until Ctrl-C, or an error.
-void subscribe(command_context& c, const std::string& topic, std::uint32_t history) {
-  auto opened = c.ask("subscribe", {{"command", "topic_subscribe"}, {"topic", topic}, {"history", history}});
+struct subscribe_options {
+  std::string topic, domain, tag;
+  std::uint32_t history = 0;
+  std::uint64_t count = 0; ///< 0: no end
+};
+
+/// Until Ctrl-C, enough events, or an error.
+void subscribe(command_context& c, const subscribe_options& o) {
+  json request{{"command", "topic_subscribe"}, {"history", o.history}};
+  if (o.tag.empty())
+    request["topic"] = o.topic;
+  else
+    request.update({{"domain", o.domain}, {"tag", o.tag}});
+  auto opened = c.ask("subscribe", request);
   if (!opened) return;
-  while (c.out) {
+  for (auto left = o.count; c.out && (o.count == 0 || left > 0);) {
     auto answer =
         c.ask("get events",
-              {{"command", "topic_events"}, {"subscription", opened->at("subscription")}, {"wait_ms", wait_ms}});
+              {{"command", "topic_events"}, {"subscription", opened->at("subscription")}, {"wait_ms", wait_ms},
+               {"count", o.count == 0 ? fetch_max : std::min(left, fetch_max)}});
     if (!answer) return;
     if (answer->value("missed", 0) != 0) c.err << "hanse: " << answer->at("missed") << " events came too fast\n";
+    left -= std::min<std::uint64_t>(left, answer->at("events").size());
     for (const auto& e : answer->at("events")) {
       if (c.json)
         c.out << e.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
@@ -160,11 +174,18 @@ void add_topic_commands(CLI::App& program, command_context& context) {
   });
 
   auto* sub = program.add_subcommand("sub", "Print the events of a topic, a line each, until Ctrl-C");
-  auto history = std::make_shared<std::uint32_t>(0);
-  sub->add_option("TOPIC", *topic, "Its identity, or its name")->required();
-  sub->add_option("--history", *history, "As many of the latest events before")->check(CLI::Range(0, 1024));
-  sub->footer("Example:\n  hanse sub news --history 10");
-  sub->callback([&context, topic, history] { subscribe(context, *topic, *history); });
+  auto wanted = std::make_shared<subscribe_options>();
+  auto* one = sub->add_option("TOPIC", wanted->topic, "Its identity, or its name");
+  auto* tag = sub->add_option("--tag", wanted->tag, "All topics with this tag, later ones included")->excludes(one);
+  sub->add_option("--domain", wanted->domain, "Of the tag")->needs(tag);
+  sub->add_option("--history", wanted->history, "As many of the latest events before")->check(CLI::Range(0, 1024));
+  sub->add_option("--count", wanted->count, "End after so many events");
+  sub->footer("Example:\n  hanse sub news --history 10\n  hanse sub --domain lab --tag weather --json");
+  sub->callback([&context, wanted] {
+    if (wanted->topic.empty() && (wanted->tag.empty() || wanted->domain.empty()))
+      return context.misuse("name a topic, or give --domain and --tag");
+    subscribe(context, *wanted);
+  });
 }
 
 } // namespace hanse::app
