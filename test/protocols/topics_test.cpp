@@ -256,3 +256,23 @@ TEST_CASE("topics: noise from peers and strangers is refused") {
     if (const auto* m = std::get_if<peer_message>(&e))
       CHECK(c.nodes[0]->receive(key_of(77).identity(), m->body, c.now, c.out[0]).code() == errc::permission_denied);
 }
+
+TEST_CASE("topics: a member that restarted is told who takes part, though it acknowledged that in its earlier life") {
+  cluster c{2};
+  c.advertise(0, advert_of(50), 50);
+  c.subscribe(0, 50);
+  REQUIRE(c.publishes(0, 50));
+  c.run(3000);
+  c.publish(0, 50, "before");
+  c.nodes[1] = std::make_unique<topics>(key_of(2).identity(), c.verifier, c.random);
+  topic_domain view;
+  view.members = {key_of(1).identity()};
+  REQUIRE(c.nodes[1]->domain_changed(domain_a, view, c.now, c.out[1]));
+  c.advertise(1, advert_of(50), 50);
+  c.subscribe(1, 50, 1, 10);
+  c.run(1000); // less than the time after which it would join alone
+  CHECK(c.got[1] == cluster::texts{"1:before"});
+  c.publish(0, 50, "after");
+  c.run(100);
+  CHECK(c.got[1] == cluster::texts{"1:before", "1:after"});
+}
