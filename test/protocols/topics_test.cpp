@@ -276,3 +276,16 @@ TEST_CASE("topics: a member that restarted is told who takes part, though it ack
   c.run(100);
   CHECK(c.got[1] == cluster::texts{"1:before", "1:after"});
 }
+
+TEST_CASE("topics: the first subscriber gets its history also where everyone's roster is known already") {
+  cluster c{2};
+  c.advertise(0, advert_of(50), 50);
+  c.subscribe(0, 50);
+  REQUIRE(c.publishes(0, 50));
+  c.run(3000);
+  c.publish(0, 50, "before");
+  c.run(100);
+  c.subscribe(1, 50, 1, 10);
+  c.run(500);
+  CHECK(c.got[1] == cluster::texts{"1:before"});
+}

@@ -21,7 +21,8 @@ bool topics::impl::may_publish(const identity& topic, const identity& publisher)
 }
 
 // The instance of a topic, made when it is not there.
-expected<topics::impl::instance*> topics::impl::open(const identity& topic, time_ms now, topics_effects& out) {
+expected<topics::impl::instance*> topics::impl::open(const identity& topic, std::uint32_t history, time_ms now,
+                                                     topics_effects& out) {
   if (const auto it = instances_.find(topic); it != instances_.end()) return it->second.get();
   const auto advert = adverts_.find(topic);
   if (advert == adverts_.end()) return error{errc::not_found, "no advert of the topic"};
@@ -34,6 +35,7 @@ expected<topics::impl::instance*> topics::impl::open(const identity& topic, time
   made->multicast.authorise([this, topic](const identity& publisher) { return may_publish(topic, publisher); });
   HANSE_TRY(made->spread, registry_.make(d->second.view.dissemination, {self_, *made, random_}, d->second.view.params));
   made->start_by = now + config_.roster_wait_ms;
+  made->history = history; // it may start at once, below
   auto* i = made.get();
   instances_.emplace(topic, std::move(made));
   refresh_members(*i, now, out);
@@ -123,7 +125,7 @@ expected<unit> topics::impl::subscribe(const identity& topic, subscriber_token t
     return ok();
   }
   const bool is_new = !instances_.contains(topic);
-  HANSE_TRY(auto* i, open(topic, now, out));
+  HANSE_TRY(auto* i, open(topic, history, now, out));
   if (std::ranges::binary_search(*i->subscribers, token)) return errc::already_exists;
   if (i->subscribers->size() >= config_.subscribers_max) return error{errc::table_full, "subscribers"};
   auto list = *i->subscribers;
@@ -278,7 +280,7 @@ expected<unit> topics::add_publisher(const identity& topic, std::shared_ptr<even
                                      time_ms now, topics_effects& out) {
   if (!find(topic)) return error{errc::not_found, "no advert of the topic"};
   if (!impl_->may_publish(topic, signer->publisher())) return errc::permission_denied;
-  HANSE_TRY(auto* i, impl_->open(topic, now, out));
+  HANSE_TRY(auto* i, impl_->open(topic, 0, now, out));
   const auto publisher = signer->publisher();
   HANSE_CHECK(i->multicast.add_publisher(std::move(signer), epoch));
   i->publishers.insert(publisher);

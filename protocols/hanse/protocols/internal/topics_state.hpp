@@ -78,7 +78,7 @@ public:
   using domain_state = internal::domain_state;
 
   // topics.cpp
-  expected<instance*> open(const identity& topic, time_ms now, topics_effects& out);
+  expected<instance*> open(const identity& topic, std::uint32_t history, time_ms now, topics_effects& out);
   void close_if_unused(const identity& topic, time_ms now, topics_effects& out);
   expected<unit> subscribe(const identity& topic, subscriber_token token, std::uint32_t history, time_ms now,
                            topics_effects& out);
