@@ -27,7 +27,7 @@ struct pair {
     advert.domain = domain_key.identity();
     for (int i : {0, 1}) {
       nodes[i] = std::make_unique<topics>(keys[i].identity(), verifier, random);
-      domain_view view;
+      topic_domain view;
       view.members = {keys[0].identity(), keys[1].identity()};
       if (!nodes[i]->domain_changed(advert.domain, view, now, out[i])) std::abort();
       if (!nodes[i]->add_advert(sign(advert, topic_key).wire, now, out[i])) std::abort();

@@ -35,7 +35,7 @@ struct cluster {
     }
     for (const auto& domain : {domain_a, domain_b})
       for (int i = 0; i < n; ++i) {
-        domain_view view;
+        topic_domain view;
         view.dissemination = protocol;
         for (int j = 0; j < n; ++j) view.members.push_back(key_of(j + 1).identity());
         REQUIRE(nodes[i]->domain_changed(domain, view, now, out[i]));
@@ -212,7 +212,7 @@ TEST_CASE("topics: adverts go up in version only, and forged ones blame their se
 
 TEST_CASE("topics: a domain with an unknown protocol or parameter is refused and changes nothing") {
   cluster c{2};
-  domain_view view;
+  topic_domain view;
   view.dissemination = "carrier-pigeon/1";
   CHECK(c.nodes[0]->domain_changed(domain_a, view, c.now, c.out[0]).code() == errc::unsupported_protocol);
   view.dissemination = "plumtree/1";
@@ -248,11 +248,44 @@ TEST_CASE("topics: noise from peers and strangers is refused") {
   }
   topics_effects out;
   topics stranger{key_of(77).identity(), c.verifier, c.random};
-  domain_view view;
+  topic_domain view;
   view.members = {key_of(1).identity()};
   REQUIRE(stranger.domain_changed(domain_a, view, c.now, out));
   stranger.tick(c.now, out);
   for (const auto& e : out)
     if (const auto* m = std::get_if<peer_message>(&e))
       CHECK(c.nodes[0]->receive(key_of(77).identity(), m->body, c.now, c.out[0]).code() == errc::permission_denied);
+}
+
+TEST_CASE("topics: a member that restarted is told who takes part, though it acknowledged that in its earlier life") {
+  cluster c{2};
+  c.advertise(0, advert_of(50), 50);
+  c.subscribe(0, 50);
+  REQUIRE(c.publishes(0, 50));
+  c.run(3000);
+  c.publish(0, 50, "before");
+  c.nodes[1] = std::make_unique<topics>(key_of(2).identity(), c.verifier, c.random);
+  topic_domain view;
+  view.members = {key_of(1).identity()};
+  REQUIRE(c.nodes[1]->domain_changed(domain_a, view, c.now, c.out[1]));
+  c.advertise(1, advert_of(50), 50);
+  c.subscribe(1, 50, 1, 10);
+  c.run(1000); // less than the time after which it would join alone
+  CHECK(c.got[1] == cluster::texts{"1:before"});
+  c.publish(0, 50, "after");
+  c.run(100);
+  CHECK(c.got[1] == cluster::texts{"1:before", "1:after"});
+}
+
+TEST_CASE("topics: the first subscriber gets its history also where everyone's roster is known already") {
+  cluster c{2};
+  c.advertise(0, advert_of(50), 50);
+  c.subscribe(0, 50);
+  REQUIRE(c.publishes(0, 50));
+  c.run(3000);
+  c.publish(0, 50, "before");
+  c.run(100);
+  c.subscribe(1, 50, 1, 10);
+  c.run(500);
+  CHECK(c.got[1] == cluster::texts{"1:before"});
 }

@@ -122,6 +122,10 @@ mistake "a protocol that the engine does not speak" "$hanse" send echo --protoco
 mistake "a newer protocol version" "$hanse" send echo --protocol echo/2.0 --body '["hi"]' --expect-reply
 mistake "a body that fits no handler" "$hanse" send echo --protocol echo/1.0 --body '[1, 2, 3]' --expect-reply
 mistake "a body that is no list" "$hanse" send echo --protocol echo/1.0 --body 'hi' --expect-reply
+mistake "an unknown topic" "$hanse" pub weather --body '["x"]'
+mistake "an event that is no list" "$hanse" pub weather --body x
+mistake "a subscription to nothing" "$hanse" sub
+mistake "a topic in a domain that nobody knows" "$hanse" topic create --key a/node.key --domain lab
 mistake "an unknown type at run time" "$hanse" engine spawn e --type calculater
 mistake "an unknown command" "$hanse" engin
 mistake "a missing argument" "$hanse" send echo

@@ -59,6 +59,7 @@ CAF_ADD_ATOM(hanse, hanse, promote_atom)
 CAF_ADD_ATOM(hanse, hanse, put_atom)
 CAF_ADD_ATOM(hanse, hanse, assume_atom) // what is here is all there is
 CAF_ADD_ATOM(hanse, hanse, draw_atom)
+CAF_ADD_ATOM(hanse, hanse, keep_atom) // take part in a topic, with or without subscribers
 
 CAF_END_TYPE_ID_BLOCK(hanse)
 
@@ -154,6 +155,25 @@ using domain_actor =
                      caf::result<lace_drawing>(draw_atom, identity, uint64_t),               // domain, newest blocks
                      caf::result<void>(watch_atom, caf::strong_actor_ptr),                   // a domain_listener_actor
                      caf::result<void>(retry_atom, identity), caf::result<void>(tick_atom)>;
+
+/// Subscribes to a topic: gets its events in their order, several at once if there are several.
+using topic_listener_actor = caf::typed_actor<caf::result<void>(std::vector<topic_delivery>)>;
+
+/// The topics of a node: a service for their protocol, the claimant of every known topic, and what operators and
+/// engines ask (topics.hpp).
+using topic_actor = caf::typed_actor<
+    caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
+    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom),               //
+    caf::result<void>(domain_change), caf::result<void>(domain_role_changed),                //
+    caf::result<void>(learn_atom, std::vector<bytes>),                                       // signed topic adverts
+    caf::result<void>(publish_atom, topic_publication),                                      //
+    caf::result<uint64_t>(watch_atom, topic_wish), caf::result<void>(remove_atom, uint64_t), // a subscription
+    caf::result<topic_fetch>(find_atom, uint64_t, uint32_t, uint32_t), // of it: at most so many; waits so many ms
+    caf::result<void>(keep_atom, identity, bool),                      //
+    caf::result<std::vector<topic_report>>(list_atom),                 //
+    caf::result<void>(changed_atom),                                   // look at the domains again
+    caf::result<void>(retry_atom, uint64_t, uint64_t),                 // a fetch has waited long enough
+    caf::result<void>(flush_atom), caf::result<void>(tick_atom)>;
 
 /// Owns links: listens, dials, keeps one link a peer.
 using transport_actor = caf::typed_actor<

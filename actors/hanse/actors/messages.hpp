@@ -8,6 +8,7 @@
 #include "hanse/domains/lace_drawing.hpp"
 #include "hanse/protocols/reliable_unicast.hpp"
 #include "hanse/protocols/routing.hpp"
+#include "hanse/protocols/topics.hpp"
 #include "hanse/transport/link_metrics.hpp"
 #include "hanse/transport/outbound.hpp"
 
@@ -157,6 +158,52 @@ struct link_event {
   channel_ptr channel = {};   ///< of `up`
 };
 
+/// An event of a topic, for a subscriber at this node.
+struct topic_delivery {
+  identity topic;
+  identity publisher;
+  std::uint64_t epoch = 0;  ///< of the publisher: higher in each of its lives
+  std::uint64_t seq = 0;    ///< 1, 2, … in that life; joins of its past, which nobody gets, count too
+  time_ms published_ms = 0; ///< the publisher's clock
+  bool is_causal = true;    ///< false: published unreliably
+  shared_bytes body;
+};
+
+/// What the node is asked to publish in the name of `source`: a local engine, or the node.
+struct topic_publication {
+  identity topic;
+  identity source;
+  shared_bytes body;
+  event_mode mode = event_mode::causal;
+};
+
+/// A wish to get events: of a topic, or, without one, of all topics of a domain with a tag. `listener`: a
+/// topic_listener_actor; none: events are kept until they are fetched.
+struct topic_wish {
+  identity topic;
+  identity domain;
+  std::string tag;
+  std::uint32_t history = 0; ///< events before now that are wanted, at most join_history_max
+  caf::strong_actor_ptr listener;
+};
+
+/// Events that were fetched. `missed`: so many were not fetched in time and are gone.
+struct topic_fetch {
+  std::vector<topic_delivery> events;
+  std::uint64_t missed = 0;
+};
+
+/// One topic, for `hanse topic show`.
+struct topic_report {
+  topic_info info;
+  std::vector<identity> forked; ///< publishers that contradicted themselves
+  std::uint64_t lost = 0;       ///< events that nobody had any more
+  bool kept = false;            ///< this node takes part whether or not it has subscribers
+  bool in_domain = false;
+  std::string dissemination; ///< how its events travel
+  error why;                 ///< why there are no topics of its domain here
+};
+
 } // namespace hanse
 
 #define HANSE_FOR_EACH_MESSAGE(X)                                                                                      \
@@ -176,6 +223,11 @@ struct link_event {
   X(hanse::lace_drawing)                                                                                               \
   X(std::vector<hanse::domain_report>)                                                                                 \
   X(std::vector<hanse::domain_member>)                                                                                 \
+  X(hanse::topic_publication)                                                                                          \
+  X(hanse::topic_wish)                                                                                                 \
+  X(hanse::topic_fetch)                                                                                                \
+  X(std::vector<hanse::topic_delivery>)                                                                                \
+  X(std::vector<hanse::topic_report>)                                                                                  \
   X(hanse::domain_members)                                                                                             \
   X(hanse::engine_entry)                                                                                               \
   X(hanse::peer_info)                                                                                                  \

@@ -61,6 +61,7 @@ void add_send_commands(CLI::App& program, command_context& context);
 void add_engine_commands(CLI::App& program, command_context& context);
 void add_domain_node_commands(CLI::App& domain, command_context& context); ///< those that ask a node
 void add_domain_commands(CLI::App& program, command_context& context);
+void add_topic_commands(CLI::App& program, command_context& context);
 void add_cluster_commands(CLI::App& program, command_context& context);
 void add_sim_commands(CLI::App& program, command_context& context);
 void add_new_commands(CLI::App& program, command_context& context);

@@ -63,6 +63,23 @@ struct domain_request {
   std::uint32_t blocks = 500; ///< of `graph`, the newest
 };
 
+/// `hanse topic …`, `hanse pub`, `hanse sub`. Which fields an action needs: docs/control.md.
+struct topic_request {
+  std::string action; ///< add, list, show, keep, publish, subscribe, events, unsubscribe
+  std::string topic;  ///< an identity, or the name of a topic known here
+  std::string domain; ///< of `subscribe` by tag
+  std::string tag;
+  std::string advert; ///< its octets, in hexadecimal
+  std::string body;   ///< the text of a JSON array
+  std::string from;   ///< a local engine; empty: the node
+  bool unreliable = false;
+  bool wanted = true; ///< of `keep`
+  std::uint32_t history = 0;
+  std::uint64_t subscription = 0;
+  std::uint32_t count = 256;
+  std::uint32_t wait_ms = 0; ///< of `events`: for the first one
+};
+
 /// Every call may come from several threads at once, may block up to its timeout (where there is none: 5 s), and never
 /// throws for what a peer or a user did.
 class control_backend {
@@ -120,6 +137,9 @@ public:
 
   /// Answers of the actions: runtime_domains.cpp. The default: a node without domains.
   virtual control_result domain(const domain_request& request);
+
+  /// Answers of the actions: runtime_topics.cpp. The default: a node without topics.
+  virtual control_result topic(const topic_request& request);
 
   /// Stops the node cleanly: adverts and streams are durable, links closed. Called once, from the main thread; returns
   /// when all is down. The other calls answer `cancelled` from then on.

@@ -118,6 +118,39 @@ action domain_reader(context c) {
   return read_domain(c, std::move(r));
 }
 
+constexpr std::array<const char*, 8> topic_verbs{"add",     "list",      "show",   "keep",
+                                                 "publish", "subscribe", "events", "unsubscribe"};
+
+template <std::size_t Action>
+action topic_reader(context c) {
+  topic_request r;
+  r.action = topic_verbs[Action];
+  const auto is = [&](std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, r.action) != names.end();
+  };
+  if (is({"add"})) r.advert = c.in.required_text("advert");
+  r.tag = is({"subscribe"}) ? c.in.text("tag") : "";
+  if (!r.tag.empty())
+    r.domain = c.in.required_text("domain");
+  else if (is({"show", "keep", "publish", "subscribe"}))
+    r.topic = c.in.required_text("topic");
+  if (is({"keep"})) r.wanted = c.in.flag("wanted");
+  if (is({"subscribe"})) r.history = static_cast<std::uint32_t>(c.in.number("history", 0, 1024, 0));
+  if (is({"events", "unsubscribe"})) r.subscription = c.in.number("subscription", 1, UINT32_MAX, 1);
+  if (is({"events"})) {
+    r.count = static_cast<std::uint32_t>(c.in.number("count", 1, 256, 256));
+    r.wait_ms = static_cast<std::uint32_t>(c.in.number("wait_ms", 0, 5000, 0));
+  }
+  if (is({"publish"})) {
+    auto* body = c.in.require("body", "a list: the event");
+    if (body && !body->is_array()) c.in.problem("body", "expected a list, found " + describe(*body));
+    if (body) r.body = body->dump(-1, ' ', false, json::error_handler_t::replace);
+    r.from = c.in.text("from");
+    r.unreliable = c.in.flag("unreliable");
+  }
+  return [r, &b = c.backend] { return b.topic(r); };
+}
+
 /// For the commands with nothing but one text.
 template <control_result (control_backend::*Call)(const std::string&)>
 action one_text(context c, const char* key) {
@@ -148,6 +181,14 @@ const std::map<std::string, reader, std::less<>> commands{
     {"export_engine", read_export},
     {"inject", read_inject},
     {"shutdown", read_shutdown},
+    {"topic_add", topic_reader<0>},
+    {"topic_list", topic_reader<1>},
+    {"topic_show", topic_reader<2>},
+    {"topic_keep", topic_reader<3>},
+    {"topic_publish", topic_reader<4>},
+    {"topic_subscribe", topic_reader<5>},
+    {"topic_events", topic_reader<6>},
+    {"topic_unsubscribe", topic_reader<7>},
     {"domain_enter", domain_reader<0>},
     {"domain_publish", domain_reader<1>},
     {"domain_leave", domain_reader<2>},
@@ -169,6 +210,10 @@ error as_request_error(const error& e) {
 
 control_result control_backend::domain(const domain_request&) {
   return error{errc::unsupported_protocol, "this node runs no domains"};
+}
+
+control_result control_backend::topic(const topic_request&) {
+  return error{errc::unsupported_protocol, "this node runs no topics"};
 }
 
 control_result dispatch_control(control_backend& backend, std::string_view line,

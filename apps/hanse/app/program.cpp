@@ -62,6 +62,7 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_engine_commands(program, context);
   add_id_commands(program, context);
   add_domain_commands(program, context);
+  add_topic_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
   add_new_commands(program, context);

@@ -67,6 +67,7 @@ runtime_backend::runtime_backend(node_config config, node_secrets secrets)
 
 runtime_backend::~runtime_backend() {
   stop();
+  topics_.reset();
   domains_.reset();
   node_.reset();
   if (log_file_) std::fclose(log_file_);
@@ -109,10 +110,12 @@ expected<unit> runtime_backend::start(node_events events) {
     o.sink = make_logfmt_sink(log_file_);
   }
   o.speaks = domain_node_protocols();
+  for (auto& p : topic_node_protocols()) o.speaks.push_back(std::move(p));
   HANSE_TRY(node_, node::start(system_, std::move(o)));
   HANSE_CHECK(start_engines());
   HANSE_CHECK(start_imported());
   HANSE_CHECK(start_domains());
+  HANSE_TRY(topics_, node_topics::start(*node_, *domains_, {}));
   for (auto& ticket : config_.peers)
     if (auto added = node_->add(ticket); !added) return error{errc::bad_config, "peers: " + to_string(added.error())};
   return ok();

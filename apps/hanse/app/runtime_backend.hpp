@@ -3,6 +3,7 @@
 
 #include "hanse/actors/domains.hpp"
 #include "hanse/actors/engine_registry.hpp"
+#include "hanse/actors/topics.hpp"
 #include "hanse/app/node_runtime.hpp"
 
 #include <caf/actor_system_config.hpp>
@@ -40,6 +41,7 @@ public:
   control_result import_engine(const std::string& file) override;
   control_result inject(const inject_request& request) override;
   control_result domain(const domain_request& request) override;
+  control_result topic(const topic_request& request) override;
   void stop() override;
 
 private:
@@ -49,6 +51,7 @@ private:
   expected<unit> start_domains();
   expected<enrolment> read_enrolment(const std::string& advert, const std::string& key_file,
                                      const std::string& instance) const;
+  expected<identity> resolve_topic(const std::string& text);
   expected<identity> resolve_domain(const std::string& text);
   control_result domain_status(const domain_request& request);
   control_result domain_members(const identity& domain);
@@ -72,6 +75,7 @@ private:
   engine_registry registry_;
   std::unique_ptr<node> node_;
   std::unique_ptr<node_domains> domains_;
+  std::unique_ptr<node_topics> topics_;
   std::mutex parameters_mutex_;
   std::map<identity, std::string> parameters_; ///< of engines spawned by type, for export
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

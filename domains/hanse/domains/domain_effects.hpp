@@ -4,6 +4,7 @@
 
 #include "hanse/domains/domain_lattice.hpp"
 #include "hanse/domains/join_requester.hpp"
+#include "hanse/domains/permissions.hpp"
 #include "hanse/protocols/routing.hpp"
 
 namespace hanse {
@@ -96,6 +97,7 @@ struct domain_report {
   error why; ///< of the role, if something went wrong
   std::string instance;
   protocol_stack stack;
+  permissions allowed; ///< of the latest advert
   auth_mechanism auth = auth_mechanism::none;
   member_level level = level_none; ///< of this node
   bool introduces = false;

@@ -108,6 +108,7 @@ expected<domain_report> domain_node::report(const identity& domain) const {
     r.name = a->value.name;
     r.version = a->value.version;
     r.auth = a->value.auth;
+    r.allowed = a->value.permissions;
     r.stack = stack_of(a->value, e ? e->instance : std::string{});
     for (const auto& i : introducers_of(a->value)) r.introducers.push_back(i.node);
     r.introduces = std::ranges::find(r.introducers, self_) != r.introducers.end();

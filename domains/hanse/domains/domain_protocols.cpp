@@ -1,6 +1,8 @@
 // The built-in protocols and their parameters; see the header.
 #include "hanse/domains/domain_protocols.hpp"
 
+#include "hanse/protocols/dissemination.hpp"
+
 #include <charconv>
 
 namespace hanse {
@@ -40,8 +42,10 @@ expected<unit> any_parameters(const protocol_parameters&) {
 domain_protocols domain_protocols::builtin() {
   domain_protocols p;
   (void)p.membership.add({"blocklace", 1, 0}, blocklace_of);
-  for (const auto* name : {"flood", "full-mesh", "plumtree"})
-    (void)p.dissemination.add({name, 1, 0}, any_parameters); // topics read them
+  for (const auto* name : {"full-mesh", "plumtree"})
+    (void)p.dissemination.add({name, 1, 0}, [text = std::string{name} + "/1"](const protocol_parameters& parameters) {
+      return dissemination_registry::builtin().check(text, {parameters.begin(), parameters.end()});
+    });
   (void)p.storage.add({"blocks", 1, 0}, any_parameters);
   return p;
 }

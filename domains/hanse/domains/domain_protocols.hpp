@@ -21,7 +21,7 @@ struct domain_protocols {
   protocol_registry<protocol_check> dissemination;
   protocol_registry<protocol_check> storage;
 
-  /// What Hanse brings: membership blocklace/1.0; dissemination full-mesh, flood, plumtree 1.0; storage blocks/1.0.
+  /// What Hanse brings: membership blocklace/1.0; dissemination full-mesh/1.0, plumtree/1.0; storage blocks/1.0.
   static domain_protocols builtin();
 
   /// Whether this node can run all of a stack, and how its membership is kept.

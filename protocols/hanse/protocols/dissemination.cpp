@@ -61,8 +61,26 @@ expected<std::unique_ptr<dissemination>> dissemination_registry::make(const std:
                                                                       const dissemination_context& context,
                                                                       const dissemination_params& params) const {
   const auto it = factories_.find(name);
-  if (it == factories_.end()) return error{errc::unsupported_protocol, "no dissemination protocol " + name};
-  return it->second(context, params);
+  if (it == factories_.end())
+    return error{errc::unsupported_protocol, "no dissemination protocol " + name + " here; there are " + known()};
+  auto made = it->second(context, params);
+  if (!made) return error{made.code(), name + ": " + made.error().detail};
+  return made;
+}
+
+std::string dissemination_registry::known() const {
+  std::string all;
+  for (const auto& [name, factory] : factories_) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+expected<unit> dissemination_registry::check(const std::string& name, const dissemination_params& params) const {
+  struct nobody final : payload_sink {
+    payload_verdict offer(const identity&, const shared_bytes&, time_ms) override { return payload_verdict::unwanted; }
+  } sink;
+  seeded_random random{0};
+  HANSE_CHECK(make(name, {identity{}, sink, random}, params));
+  return ok();
 }
 
 std::vector<std::string> dissemination_registry::names() const {
@@ -81,13 +99,14 @@ void param_reader::number(const std::string& name, std::uint64_t min, std::uint6
   if (code == std::errc{} && end == text.data() + text.size() && read >= min && read <= max) {
     value = read;
   } else if (!error_) {
-    error_ = error{errc::bad_config, name + ": " + std::to_string(min) + " to " + std::to_string(max)};
+    error_ =
+        error{errc::bad_config, name + " is not a number from " + std::to_string(min) + " to " + std::to_string(max)};
   }
 }
 
 expected<unit> param_reader::finish() {
   if (error_) return *error_;
-  if (!left_.empty()) return error{errc::bad_config, "no parameter " + left_.begin()->first};
+  if (!left_.empty()) return error{errc::bad_config, "there is no parameter " + left_.begin()->first};
   return ok();
 }
 

@@ -114,9 +114,14 @@ public:
   expected<std::unique_ptr<dissemination>> make(const std::string& name, const dissemination_context& context,
                                                 const dissemination_params& params = {}) const;
 
+  /// Whether `make` would succeed. Errors: the same.
+  expected<unit> check(const std::string& name, const dissemination_params& params) const;
+
   std::vector<std::string> names() const;
 
 private:
+  std::string known() const;
+
   std::map<std::string, dissemination_factory> factories_;
 };
 

@@ -21,7 +21,8 @@ bool topics::impl::may_publish(const identity& topic, const identity& publisher)
 }
 
 // The instance of a topic, made when it is not there.
-expected<topics::impl::instance*> topics::impl::open(const identity& topic, time_ms now, topics_effects& out) {
+expected<topics::impl::instance*> topics::impl::open(const identity& topic, std::uint32_t history, time_ms now,
+                                                     topics_effects& out) {
   if (const auto it = instances_.find(topic); it != instances_.end()) return it->second.get();
   const auto advert = adverts_.find(topic);
   if (advert == adverts_.end()) return error{errc::not_found, "no advert of the topic"};
@@ -34,6 +35,7 @@ expected<topics::impl::instance*> topics::impl::open(const identity& topic, time
   made->multicast.authorise([this, topic](const identity& publisher) { return may_publish(topic, publisher); });
   HANSE_TRY(made->spread, registry_.make(d->second.view.dissemination, {self_, *made, random_}, d->second.view.params));
   made->start_by = now + config_.roster_wait_ms;
+  made->history = history; // it may start at once, below
   auto* i = made.get();
   instances_.emplace(topic, std::move(made));
   refresh_members(*i, now, out);
@@ -115,14 +117,15 @@ void topics::impl::perform(instance& i, time_ms now, topics_effects& out) {
 
 expected<unit> topics::impl::subscribe(const identity& topic, subscriber_token token, std::uint32_t history,
                                        time_ms now, topics_effects& out) {
-  if (!adverts_.contains(topic)) {
+  const auto advert = adverts_.find(topic);
+  if (advert == adverts_.end() || !domains_.contains(advert->second.value.domain)) {
     if (wished_.size() >= config_.instances_max || wished_[topic].size() >= config_.subscribers_max)
       return error{errc::table_full, "subscriptions"};
     if (!wished_[topic].emplace(token, history).second) return errc::already_exists;
     return ok();
   }
   const bool is_new = !instances_.contains(topic);
-  HANSE_TRY(auto* i, open(topic, now, out));
+  HANSE_TRY(auto* i, open(topic, history, now, out));
   if (std::ranges::binary_search(*i->subscribers, token)) return errc::already_exists;
   if (i->subscribers->size() >= config_.subscribers_max) return error{errc::table_full, "subscribers"};
   auto list = *i->subscribers;
@@ -145,15 +148,11 @@ topics::~topics() = default;
 topics::topics(topics&&) noexcept = default;
 topics& topics::operator=(topics&&) noexcept = default;
 
-expected<unit> topics::domain_changed(const identity& domain, domain_view view, time_ms now, topics_effects& out) {
+expected<unit> topics::domain_changed(const identity& domain, topic_domain view, time_ms now, topics_effects& out) {
   std::ranges::sort(view.members);
   view.members.erase(std::unique(view.members.begin(), view.members.end()), view.members.end());
   std::erase(view.members, impl_->self_);
-  struct nobody final : payload_sink {
-    payload_verdict offer(const identity&, const shared_bytes&, time_ms) override { return payload_verdict::unwanted; }
-  } sink;
-  // Tried before anything changes.
-  HANSE_CHECK(impl_->registry_.make(view.dissemination, {impl_->self_, sink, impl_->random_}, view.params));
+  HANSE_CHECK(impl_->registry_.check(view.dissemination, view.params)); // before anything changes
   auto& d = impl_->domains_[domain];
   const bool other = d.view.dissemination != view.dissemination || d.view.params != view.params;
   std::erase_if(d.members, [&](const auto& m) { return !std::ranges::binary_search(view.members, m.first); });
@@ -172,6 +171,10 @@ expected<unit> topics::domain_changed(const identity& domain, domain_view view, 
   std::vector<signed_topic_advert> adverts;
   for (const auto& [topic, a] : impl_->adverts_)
     if (a.value.domain == domain) adverts.push_back(a);
+  for (const auto& a : adverts)
+    if (const auto wish = impl_->wished_.extract(a.value.topic))
+      for (const auto& [token, history] : wish.mapped())
+        static_cast<void>(impl_->subscribe(a.value.topic, token, history, now, out));
   for (const auto& t : std::vector{impl_->tags_})
     for (const auto& a : adverts)
       if (t.domain == domain && std::ranges::binary_search(a.value.tags, t.tag))
@@ -179,7 +182,11 @@ expected<unit> topics::domain_changed(const identity& domain, domain_view view, 
   return ok();
 }
 
+// Subscribers stay, should the node come back; those by tag have to ask again.
 void topics::domain_left(const identity& domain, time_ms, topics_effects&) {
+  for (const auto& [topic, i] : impl_->instances_)
+    if (i->domain == domain)
+      for (const auto token : *i->subscribers) impl_->wished_[topic].emplace(token, 0);
   std::erase_if(impl_->instances_, [&](const auto& i) { return i.second->domain == domain; });
   std::erase_if(impl_->tags_, [&](const auto& t) { return t.domain == domain; });
   impl_->domains_.erase(domain);
@@ -198,6 +205,12 @@ expected<unit> topics::add_advert(byte_view wire, time_ms now, topics_effects& o
 const signed_topic_advert* topics::find(const identity& topic) const {
   const auto it = impl_->adverts_.find(topic);
   return it == impl_->adverts_.end() ? nullptr : &it->second;
+}
+
+std::vector<identity> topics::all_topics() const {
+  std::vector<identity> ids;
+  for (const auto& [topic, a] : impl_->adverts_) ids.push_back(topic);
+  return ids;
 }
 
 std::vector<identity> topics::topics_of(const identity& domain) const {
@@ -267,7 +280,7 @@ expected<unit> topics::add_publisher(const identity& topic, std::shared_ptr<even
                                      time_ms now, topics_effects& out) {
   if (!find(topic)) return error{errc::not_found, "no advert of the topic"};
   if (!impl_->may_publish(topic, signer->publisher())) return errc::permission_denied;
-  HANSE_TRY(auto* i, impl_->open(topic, now, out));
+  HANSE_TRY(auto* i, impl_->open(topic, 0, now, out));
   const auto publisher = signer->publisher();
   HANSE_CHECK(i->multicast.add_publisher(std::move(signer), epoch));
   i->publishers.insert(publisher);

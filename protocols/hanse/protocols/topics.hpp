@@ -1,6 +1,6 @@
 // The topics of a node: which exist, who takes part in them, publishing and subscribing. Start here; below it are
 // causal_multicast.hpp (order and repair) and dissemination.hpp (the way through the network), one of each for every
-// topic that this node takes part in. Not domains: their members and settings come in as `domain_view`.
+// topic that this node takes part in. Not domains: their members and settings come in as `topic_domain`.
 // Spec: publish-subscribe in "Design overview" and "Routing"; design section 9. Octets: docs/topics.md.
 //
 // A node takes part in a topic while it has a subscriber or a publisher there. It tells all members of the domain (a
@@ -31,7 +31,7 @@ struct topics_config {
 };
 
 /// A domain as this machine needs to know it.
-struct domain_view {
+struct topic_domain {
   std::vector<identity> members;             ///< nodes; any order, this one may be among them
   std::string dissemination = "full-mesh/1"; ///< a name in the registry
   dissemination_params params;
@@ -102,7 +102,7 @@ public:
 
   /// A domain of this node, new or changed. A change of the protocol or its parameters restarts its topics here.
   /// Errors: those of dissemination_registry::make, with nothing changed.
-  expected<unit> domain_changed(const identity& domain, domain_view view, time_ms now, topics_effects& out);
+  expected<unit> domain_changed(const identity& domain, topic_domain view, time_ms now, topics_effects& out);
   void domain_left(const identity& domain, time_ms now, topics_effects& out);
 
   /// An advert from configuration, a store or a command; told to the domain's members if it is news.
@@ -110,6 +110,7 @@ public:
   expected<unit> add_advert(byte_view wire, time_ms now, topics_effects& out);
 
   const signed_topic_advert* find(const identity& topic) const;
+  std::vector<identity> all_topics() const;                                         ///< with an advert; ascending
   std::vector<identity> topics_of(const identity& domain) const;                    ///< ascending
   std::vector<identity> tagged(const identity& domain, std::string_view tag) const; ///< ascending
   std::optional<topic_info> info(const identity& topic) const;
@@ -117,7 +118,7 @@ public:
   // --- subscribing ---
 
   /// Subscribes `token`; events before that are handed over as far as they are kept, at most `history`. A topic whose
-  /// advert is not known yet is subscribed when it arrives. Errors: `already_exists`, `table_full`.
+  /// advert or domain is not known yet is subscribed when it is. Errors: `already_exists`, `table_full`.
   expected<unit> subscribe(const identity& topic, subscriber_token token, std::uint32_t history, time_ms now,
                            topics_effects& out);
 
@@ -146,6 +147,10 @@ public:
   /// A body of `topics_protocol_name` from another node. Errors: those of msgpack_reader and of what is inside,
   /// `permission_denied` (not a member of the domain), `not_found` (a topic that this node does not take part in).
   expected<unit> receive(const identity& from, byte_view body, time_ms now, topics_effects& out);
+
+  /// The domain that a body of `receive`, or of a `peer_message` from here, belongs to: its host lets it travel within
+  /// that domain only. Reads the header alone; none if it is malformed or of an unknown topic.
+  std::optional<identity> domain_of(byte_view body) const;
 
   void peer_up(const identity& peer, time_ms now, topics_effects& out);
   void peer_down(const identity& peer, time_ms now, topics_effects& out);

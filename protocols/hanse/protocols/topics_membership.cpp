@@ -1,6 +1,8 @@
 // The topics of a node: which nodes take part in which, and the adverts of a domain. See topics.hpp. Messages, all
 // [kind, version, …]:
-//   roster 0          [domain, roster version, catalogue, [topic, …]]   the topics that the sender takes part in
+//   roster 0          [domain, roster version, catalogue, known, [topic, …]]   the topics that the sender takes part
+//   in;
+//                     known: the version of the receiver's roster that the sender has, 0 for none, as after a restart
 //   roster ack 1      [domain, roster version, catalogue]
 //   adverts 2         [[advert, …]]
 //   catalogue want 3  [domain]
@@ -19,6 +21,7 @@ namespace {
 
 constexpr std::size_t roster_topics_max = 4096;
 constexpr std::size_t adverts_in_message_max = 128;
+constexpr std::uint32_t roster_again_ms = 100;    ///< a member that says it knows none is told no more often; a guess
 constexpr std::uint32_t catalogue_tries_max = 14; ///< a guess: four at once, then each after twice the time
 
 msgpack_writer begin(topics_kind kind, std::size_t fields) {
@@ -77,10 +80,11 @@ void topics::impl::roster_changed(const identity& domain, time_ms now, topics_ef
 }
 
 void topics::impl::send_roster(const identity& domain, const domain_state& d, const identity& to, topics_effects& out) {
-  auto message = begin(topics_kind::roster, 6);
+  auto message = begin(topics_kind::roster, 7);
   message.blob(domain.wire());
   message.unsigned_integer(d.version);
   message.blob(catalogue_of(domain).view());
+  message.unsigned_integer(d.members.at(to).version.value_or(0));
   std::vector<identity> mine;
   for (const auto& [topic, i] : instances_)
     if (i->domain == domain) mine.push_back(topic);
@@ -97,6 +101,7 @@ void topics::impl::send_rosters(time_ms now, topics_effects& out) {
       if (m.version && m.heard_ms + config_.roster_life_ms <= now && !m.topics.empty()) silent.push_back(id);
       if (m.send_at > now) continue;
       send_roster(domain, d, id, out);
+      m.sent_ms = now;
       m.send_at = now + m.retry_ms;
       m.retry_ms = std::min(std::max(2 * m.retry_ms, config_.roster_retry_ms), config_.roster_retry_max_ms);
     }
@@ -112,6 +117,7 @@ expected<unit> topics::impl::receive_roster(const identity& from, msgpack_reader
   const auto domain = internal::read_identity(in);
   const auto version = in.unsigned_integer(wire_number_max);
   const auto catalogue = read_digest(in);
+  const auto known = in.unsigned_integer(wire_number_max);
   std::set<identity> listed;
   for (auto left = in.array(roster_topics_max); left > 0 && in.good(); --left) {
     const auto topic = internal::read_identity(in);
@@ -130,7 +136,11 @@ expected<unit> topics::impl::receive_roster(const identity& from, msgpack_reader
   ack.blob(catalogue_of(domain).view());
   out.emplace_back(peer_message{from, std::move(ack).take()});
   compare_catalogue(domain, *d, from, catalogue, now, out);
-  if (is_first && m.acked != d->version) m.send_at = now; // it may be new: it wants to know who is where
+  if (known != d->version) { // it is new, or has restarted: it wants to know who is where
+    m.acked = 0;
+    m.retry_ms = config_.roster_retry_ms;
+    m.send_at = is_first ? now : std::max(now, m.sent_ms + roster_again_ms);
+  }
   if (m.version && version < *m.version) return ok();
   m.version = version;
   if (m.topics == listed && !is_first) return ok();
@@ -250,12 +260,39 @@ expected<unit> topics::impl::receive_adverts(const identity& from, msgpack_reade
   return ok();
 }
 
+std::optional<identity> topics::domain_of(byte_view body) const {
+  msgpack_reader in{body};
+  in.array(7);
+  const auto kind = in.unsigned_integer();
+  in.unsigned_integer();
+  if (!in.good()) return {};
+  if (kind == static_cast<std::uint8_t>(topics_kind::inner)) {
+    const auto* advert = find(internal::read_identity(in));
+    return in.good() && advert ? std::optional{advert->value.domain} : std::nullopt;
+  }
+  if (kind != static_cast<std::uint8_t>(topics_kind::adverts)) {
+    const auto domain = internal::read_identity(in);
+    return in.good() ? std::optional{domain} : std::nullopt;
+  }
+  if (in.array(adverts_in_message_max) == 0) return {};
+  msgpack_reader advert{in.blob(advert_size_max)};
+  advert.array_exactly(2);
+  msgpack_reader payload{advert.blob(advert_size_max)};
+  payload.array_exactly(8);
+  payload.text(advert_size_max);
+  payload.unsigned_integer();
+  internal::read_identity(payload);
+  payload.unsigned_integer();
+  const auto domain = internal::read_identity(payload);
+  return in.good() && advert.good() && payload.good() ? std::optional{domain} : std::nullopt;
+}
+
 expected<unit> topics::impl::receive(const identity& from, byte_view body, time_ms now, topics_effects& out) {
   msgpack_reader in{body};
-  const auto fields = in.array(6);
+  const auto fields = in.array(7);
   const auto kind = in.unsigned_integer();
   if (in.unsigned_integer() != internal::topics_version) in.fail(errc::bad_version);
-  constexpr std::array<std::size_t, 5> field_counts{6, 5, 3, 3, 5};
+  constexpr std::array<std::size_t, 5> field_counts{7, 5, 3, 3, 5};
   if (kind >= field_counts.size()) {
     in.fail(errc::bad_type);
   } else if (fields != field_counts[kind]) {

@@ -132,6 +132,30 @@ struct domain_check_step {
   std::uint32_t members = 0;
 };
 
+/// Makes a topic of a domain: a key, an advert that `node` is told.
+struct topic_create_step {
+  std::string topic, domain, node;
+  std::vector<std::string> publishers; ///< nodes; empty: whom the domain permits
+};
+
+/// Has nodes subscribe, and waits until each has joined and knows of all the others.
+struct topic_subscribe_step {
+  std::string topic;
+  std::vector<std::string> nodes;
+};
+
+/// Has a node publish `count` numbered events, one every `every_ms`; each names what was delivered there before.
+struct topic_publish_step {
+  std::string topic, node;
+  std::uint32_t count = 1, every_ms = 0;
+};
+
+/// Waits until all that was published arrived at these nodes, and checks its order there (topic_trial.hpp).
+struct topic_check_step {
+  std::string topic;
+  std::vector<std::string> nodes;
+};
+
 struct scenario_step;
 
 /// Steps that run at once (parallel), or beside what follows (background, until joined).
@@ -152,8 +176,8 @@ struct scenario_step {
   std::size_t line = 0;
   milliseconds timeout{30'000};
   std::variant<add_step, ping_step, call_step, send_file_step, process_step, move_step, engine_step, inject_step,
-               check_step, domain_create_step, domain_join_step, domain_do_step, domain_check_step, group_step,
-               join_step>
+               check_step, domain_create_step, domain_join_step, domain_do_step, domain_check_step, topic_create_step,
+               topic_subscribe_step, topic_publish_step, topic_check_step, group_step, join_step>
       what;
 };
 
@@ -180,6 +204,7 @@ struct scenario_names {
   std::vector<std::string> engines; ///< on whatever node
   std::vector<std::string> backgrounds;
   std::vector<std::string> domains; ///< created by an earlier step
+  std::vector<std::string> topics;  ///< likewise
 };
 
 /// Reads one step (scenario_steps.cpp).
@@ -188,5 +213,9 @@ scenario_step read_step(object_reader& in, scenario_names& names);
 /// Those about domains (scenario_domain_steps.cpp); false if `step.kind` is none of them.
 bool read_domain_step(object_reader& in, scenario_names& names, scenario_step& step);
 inline constexpr const char* domain_step_kinds[] = {"domain_check", "domain_create", "domain_do", "domain_join"};
+
+/// Those about topics (scenario_topic_steps.cpp); false if `step.kind` is none of them.
+bool read_topic_step(object_reader& in, scenario_names& names, scenario_step& step);
+inline constexpr const char* topic_step_kinds[] = {"topic_check", "topic_create", "topic_publish", "topic_subscribe"};
 
 } // namespace hanse::app

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hanse/app/cluster/cluster.hpp"
+#include "hanse/app/cluster/topic_trial.hpp"
 
 #include <atomic>
 #include <functional>
@@ -61,6 +62,12 @@ private:
   result run(const domain_join_step& s, work& w);
   result run(const domain_do_step& s, work& w);
   result run(const domain_check_step& s, work& w);
+  result run(const topic_create_step& s, work& w); // topic_steps.cpp
+  result run(const topic_subscribe_step& s, work& w);
+  result run(const topic_publish_step& s, work& w);
+  result run(const topic_check_step& s, work& w);
+  expected<std::shared_ptr<topic_trial>> trial(const std::string& topic);
+  expected<unit> collect(topic_trial& t, const std::string& node, work& w);
   expected<unit> join_domain(const domain_join_step& s, const std::string& node, work& w);
   result run(const group_step& s, work& w);
   result run(const join_step& s, work& w);
@@ -72,6 +79,8 @@ private:
   expected<std::string> await_file(const send_file_step& s, const std::string& hash, work& w);
 
   cluster& cluster_;
+  std::mutex trials_mutex_;
+  std::map<std::string, std::shared_ptr<topic_trial>> trials_; ///< by topic; guarded by trials_mutex_
 };
 
 } // namespace hanse::app

@@ -42,11 +42,12 @@ struct roster_entry {
   // of our roster to it
   std::uint64_t acked = 0;
   time_ms send_at = 0;
+  time_ms sent_ms = 0;
   std::uint32_t retry_ms = 0;
 };
 
 struct domain_state {
-  domain_view view;
+  topic_domain view;
   std::map<identity, roster_entry> members; ///< without this node
   std::uint64_t version = 0;                ///< of our roster
   time_ms catalogue_at = 0;                 ///< not before this another request
@@ -77,7 +78,7 @@ public:
   using domain_state = internal::domain_state;
 
   // topics.cpp
-  expected<instance*> open(const identity& topic, time_ms now, topics_effects& out);
+  expected<instance*> open(const identity& topic, std::uint32_t history, time_ms now, topics_effects& out);
   void close_if_unused(const identity& topic, time_ms now, topics_effects& out);
   expected<unit> subscribe(const identity& topic, subscriber_token token, std::uint32_t history, time_ms now,
                            topics_effects& out);

@@ -1,0 +1,149 @@
+// The actor around a node's topics (protocols/topics.hpp): messages through the router, within the topic's domain; what
+// is sent to a topic here is published; events to subscribers; adverts to the store. Not the API for programs
+// (topics.hpp).
+#pragma once
+
+#include "hanse/actors/node.hpp"
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+
+namespace hanse {
+
+inline constexpr std::string_view topic_advert_table = "topic-advert";
+inline constexpr std::string_view topic_kept_table = "topic-kept"; ///< topics that this node always takes part in
+inline constexpr std::string_view topic_life_table = "topic-life"; ///< one value: the epoch of this life
+
+inline constexpr std::uint32_t topic_ttl_ms = 15'000;          ///< of bodies between nodes; a guess
+inline constexpr std::uint32_t topic_domains_ms = 20;          ///< changes of domains are looked at together
+inline constexpr std::uint32_t topic_count_ms = 250;           ///< between two looks at what the machines dropped
+inline constexpr std::uint64_t topic_epochs_max = 1 << 20;     ///< publishers begun in one life of a node
+inline constexpr std::size_t topic_publishers_here_max = 4096; ///< publishers at this node, over all topics; a guess
+inline constexpr std::size_t topic_held_max = 8192;            ///< publications that wait for their engine's key
+inline constexpr std::size_t topic_subscriptions_max = 16'384; ///< at this node; a guess
+inline constexpr std::size_t topic_fetch_events_max = 65'536;  ///< kept for one who fetches them
+inline constexpr std::size_t topic_fetch_octets_max = 16 << 20;
+inline constexpr std::size_t topic_answer_octets_max = 512 * 1024; ///< in one answer
+inline constexpr std::uint32_t topic_fetch_idle_ms = 60'000;       ///< who does not fetch for so long is let go
+
+/// The machine and what it needs beside it.
+struct topic_machine {
+  topic_machine(const identity& self, dissemination_registry registry, const topics_config& config)
+      : node(self, verifier, random, std::move(registry), config) {}
+  system_random random;
+  key_event_verifier verifier;
+  topics node;
+};
+
+/// What an earlier life left: see the tables.
+struct topic_memory {
+  std::uint64_t life = 1;
+  std::vector<bytes> adverts;
+  std::vector<identity> kept;
+};
+
+class topic_engine {
+public:
+  using pointer = topic_actor::pointer;
+  static inline const char* name = "hanse.topics";
+
+  topic_engine(pointer self, std::shared_ptr<node_core> core, domain_actor domains,
+               std::shared_ptr<topic_machine> machine, topic_memory memory);
+
+  topic_actor::behavior_type make_behavior();
+
+private:
+  using publisher_key = std::pair<identity, identity>; ///< topic, publisher
+  using done_function = std::function<void(const expected<unit>&)>;
+  struct publication {
+    shared_bytes body;
+    event_mode mode = event_mode::causal;
+    done_function done;
+  };
+  /// A subscription. Without a listener its events wait here.
+  struct subscription {
+    topic_listener_actor listener;
+    std::deque<topic_delivery> events;
+    std::size_t octets = 0;
+    std::uint64_t missed = 0;
+    std::optional<caf::typed_response_promise<topic_fetch>> waiting;
+    std::uint32_t wanted = 0;
+    std::uint64_t round = 0;
+    time_ms fetched_ms = 0;
+  };
+
+  topics& machine() { return machine_->node; }
+  time_ms now() const { return core_->services->now_ms(); }
+  void refuse(std::string_view event, const identity& who, const error& why);
+
+  // topic_engine.cpp
+  void start();
+  void receive(inbound& in, topics_effects& out);
+  void perform(topics_effects effects);
+  void finish_burst();
+  void flush();
+  void tick();
+  void schedule();
+  void count_drops();
+  void write(std::string_view table, bytes key, bytes value);
+  void known(const signed_topic_advert& advert);
+  void domains_changed();
+  void look_at_domains();
+  void take_domain(const domain_report& report, const std::vector<domain_member>& members);
+  caf::result<void> learn(const std::vector<bytes>& adverts);
+  std::vector<topic_report> reports() const;
+  expected<unit> available(const identity& topic) const;
+
+  // topic_publishing.cpp
+  void take_message(inbound& in);
+  void publish(const identity& topic, const identity& source, publication p);
+  void find_key(const publisher_key& key, publication first);
+  void publish_held(const publisher_key& key, const expected<unit>& ready);
+  expected<unit> add_publisher(const publisher_key& key, const key_pair& pair);
+
+  // topic_subscribers.cpp
+  expected<std::uint64_t> subscribe(topic_wish wish);
+  void unsubscribe(std::uint64_t token);
+  void deliver(topic_deliver& d);
+  void hand_over();
+  caf::result<topic_fetch> fetch(std::uint64_t token, std::uint32_t count, std::uint32_t wait_ms);
+  topic_fetch take_fetched(subscription& s, std::uint32_t count);
+  caf::result<void> keep(const identity& topic, bool wanted);
+  void let_idle_go();
+
+  pointer self_;
+  std::shared_ptr<node_core> core_;
+  domain_actor domains_;
+  std::shared_ptr<topic_machine> machine_;
+  topic_memory memory_;
+
+  std::set<identity> in_;                  ///< domains that the machine knows
+  std::map<identity, error> unavailable_;  ///< domains of this node whose settings the machine refused
+  std::map<identity, std::string> spread_; ///< by domain: the protocol
+  bool look_scheduled_ = false;
+
+  std::uint64_t epochs_ = 0; ///< begun in this life
+  std::map<publisher_key, key_pair> publishers_;
+  std::map<publisher_key, std::vector<publication>> held_; ///< until the router has told the engine's key
+  std::size_t held_count_ = 0;
+
+  std::map<std::uint64_t, subscription> subscriptions_;
+  std::uint64_t last_token_ = 1; ///< 1 keeps topics
+  std::map<std::uint64_t, std::vector<topic_delivery>> to_listeners_;
+  std::set<std::uint64_t> fetchable_; ///< have new events and somebody who waits
+  std::set<identity> kept_;
+
+  std::map<identity, multicast_stats> counted_;
+  time_ms counted_ms_ = 0;
+  std::map<identity, std::set<identity>> forked_;
+  std::map<identity, std::uint64_t> lost_;
+  bool flush_sent_ = false;
+  std::optional<time_ms> timer_;
+};
+
+} // namespace hanse

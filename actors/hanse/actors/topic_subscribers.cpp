@@ -1,0 +1,116 @@
+// Subscribers of topics at this node: actors, and those who fetch (the control socket). See topic_engine.hpp.
+#include "hanse/actors/errors.hpp"
+#include "hanse/actors/topic_engine.hpp"
+
+#include <algorithm>
+
+namespace hanse {
+
+expected<std::uint64_t> topic_engine::subscribe(topic_wish wish) {
+  if (subscriptions_.size() >= topic_subscriptions_max) return error{errc::table_full, "subscriptions"};
+  if (wish.topic) HANSE_CHECK(available(wish.topic));
+  const auto token = ++last_token_;
+  auto& s = subscriptions_[token];
+  s.fetched_ms = now();
+  if (wish.listener) s.listener = caf::actor_cast<topic_listener_actor>(wish.listener);
+  const auto history = static_cast<std::uint32_t>(std::min<std::size_t>(wish.history, join_history_max));
+  topics_effects out;
+  auto done = wish.topic ? machine().subscribe(wish.topic, token, history, now(), out)
+                         : machine().subscribe_tag(wish.domain, wish.tag, token, history, now(), out);
+  if (!done) {
+    subscriptions_.erase(token);
+    return done.error();
+  }
+  perform(std::move(out));
+  finish_burst();
+  if (wish.listener)
+    compat::on_termination(wish.listener, [topics = topic_actor{self_}, token](const caf::error&) {
+      compat::anon_send(topics, remove_atom_v, token);
+    });
+  return token;
+}
+
+void topic_engine::unsubscribe(std::uint64_t token) {
+  auto node = subscriptions_.extract(token);
+  if (!node) return;
+  if (node.mapped().waiting) node.mapped().waiting->deliver(topic_fetch{});
+  to_listeners_.erase(token);
+  fetchable_.erase(token);
+  topics_effects out;
+  machine().unsubscribe(token, now(), out);
+  perform(std::move(out));
+  finish_burst();
+}
+
+/// Collects; `hand_over` sends.
+void topic_engine::deliver(topic_deliver& d) {
+  const auto& e = d.event;
+  const topic_delivery event{
+      e.topic, e.chain.publisher, e.chain.epoch, e.seq, e.published_ms, e.mode != event_mode::unreliable, e.body};
+  for (const auto token : *d.to) {
+    const auto i = subscriptions_.find(token);
+    if (i == subscriptions_.end()) continue; // the one that keeps topics
+    auto& s = i->second;
+    if (s.listener) {
+      to_listeners_[token].push_back(event);
+      continue;
+    }
+    s.events.push_back(event);
+    s.octets += e.body.size();
+    while (s.events.size() > topic_fetch_events_max || s.octets > topic_fetch_octets_max) {
+      s.octets -= s.events.front().body.size();
+      s.events.pop_front();
+      ++s.missed;
+    }
+    if (s.waiting) fetchable_.insert(token);
+  }
+}
+
+void topic_engine::hand_over() {
+  for (auto& [token, events] : std::exchange(to_listeners_, {}))
+    if (const auto i = subscriptions_.find(token); i != subscriptions_.end())
+      compat::tell(self_, i->second.listener, std::move(events));
+  for (const auto token : std::exchange(fetchable_, {})) {
+    const auto i = subscriptions_.find(token);
+    if (i == subscriptions_.end() || !i->second.waiting) continue;
+    auto promise = *std::exchange(i->second.waiting, std::nullopt);
+    promise.deliver(take_fetched(i->second, i->second.wanted));
+  }
+}
+
+caf::result<topic_fetch> topic_engine::fetch(std::uint64_t token, std::uint32_t count, std::uint32_t wait_ms) {
+  const auto i = subscriptions_.find(token);
+  if (i == subscriptions_.end() || i->second.listener)
+    return to_caf(error{errc::not_found, "no such subscription (any more): subscribe again"});
+  auto& s = i->second;
+  s.fetched_ms = now();
+  if (s.waiting) std::exchange(s.waiting, std::nullopt)->deliver(topic_fetch{}); // the later one gets them
+  if (!s.events.empty() || s.missed != 0 || wait_ms == 0) return take_fetched(s, count);
+  s.waiting = self_->make_response_promise<topic_fetch>();
+  s.wanted = count;
+  compat::delayed_send_to_self(self_, std::chrono::milliseconds{wait_ms}, retry_atom_v, token, ++s.round);
+  return *s.waiting;
+}
+
+topic_fetch topic_engine::take_fetched(subscription& s, std::uint32_t count) {
+  topic_fetch result;
+  result.missed = std::exchange(s.missed, 0);
+  std::size_t octets = 0;
+  while (!s.events.empty() && result.events.size() < count && octets < topic_answer_octets_max) {
+    octets += s.events.front().body.size();
+    s.octets -= s.events.front().body.size();
+    result.events.push_back(std::move(s.events.front()));
+    s.events.pop_front();
+  }
+  s.fetched_ms = now();
+  return result;
+}
+
+void topic_engine::let_idle_go() {
+  std::vector<std::uint64_t> idle;
+  for (const auto& [token, s] : subscriptions_)
+    if (!s.listener && !s.waiting && s.fetched_ms + topic_fetch_idle_ms < now()) idle.push_back(token);
+  for (const auto token : idle) unsubscribe(token);
+}
+
+} // namespace hanse

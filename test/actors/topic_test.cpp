@@ -1,0 +1,267 @@
+// Topics between real nodes in one process: publishing by a plain send, typed subscribers, who may publish, restarts.
+#include "two_nodes.hpp"
+
+#include "hanse/actors/service.hpp"
+#include "hanse/actors/topics.hpp"
+
+#include <caf/stateful_actor.hpp>
+
+#include <filesystem>
+#include <unistd.h>
+
+using namespace hanse;
+
+namespace {
+
+key_pair key_of(std::uint64_t seed) {
+  seeded_random random{seed};
+  return key_pair::generate(random);
+}
+
+struct scratch {
+  std::filesystem::path path = std::filesystem::temp_directory_path() / ("hanse-topics-" + std::to_string(getpid()));
+  scratch() {
+    std::filesystem::remove_all(path);
+    std::filesystem::create_directories(path);
+  }
+  ~scratch() { std::filesystem::remove_all(path); }
+};
+
+/// A node with its domains and topics.
+struct topic_host {
+  std::unique_ptr<node> n;
+  std::unique_ptr<node_domains> domains;
+  std::unique_ptr<node_topics> topics;
+  ~topic_host() {
+    topics.reset();
+    domains.reset();
+    if (n) n->stop();
+  }
+};
+
+struct topic_fixture : node_fixture {
+  std::unique_ptr<topic_host> host(std::uint64_t seed, const std::filesystem::path& data_dir = {}) {
+    auto h = std::make_unique<topic_host>();
+    node_options o;
+    o.key = key_of(seed);
+    o.data_dir = data_dir;
+    o.speaks = domain_node_protocols();
+    for (auto& p : topic_node_protocols()) o.speaks.push_back(p);
+    h->n = start("mem://topics-" + std::to_string(seed), std::move(o));
+    auto d = node_domains::start(*h->n, {});
+    REQUIRE(d);
+    h->domains = std::move(*d);
+    auto t = node_topics::start(*h->n, *h->domains, {});
+    REQUIRE(t);
+    h->topics = std::move(*t);
+    return h;
+  }
+
+  /// All are members of a new domain, and see each other.
+  identity domain_of(std::uint64_t owner, std::initializer_list<topic_host*> hosts) {
+    domain_config c;
+    c.domain = key_of(owner).identity();
+    c.version = 1;
+    c.name = "lab";
+    c.introducers = {make_introducer(*parse_ticket((*hosts.begin())->n->ticket()))};
+    for (auto* h : hosts) REQUIRE(h->domains->enter({sign(c, key_of(owner)), {}, "", ""}));
+    for (auto* h : hosts)
+      REQUIRE(eventually([&] {
+        auto r = h->domains->report(c.domain);
+        return r && r->role == domain_role::member && r->members == hosts.size();
+      }));
+    return c.domain;
+  }
+
+  static signed_topic_advert topic_of(std::uint64_t seed, const identity& domain,
+                                      std::vector<identity> publishers = {}) {
+    std::ranges::sort(publishers);
+    return sign(topic_advert{key_of(seed).identity(), 1, domain, "news", {"demo"}, std::move(publishers)},
+                key_of(seed));
+  }
+
+  static bool joins(topic_host& h, const identity& topic) {
+    return eventually([&] {
+      auto r = h.topics->report(topic);
+      return r && r->info.joined;
+    });
+  }
+};
+
+/// What a subscriber got, for the test's thread: "publisher seq text".
+struct event_log {
+  std::mutex mutex;
+  std::vector<std::string> texts;
+  std::size_t size() {
+    std::lock_guard guard{mutex};
+    return texts.size();
+  }
+  std::ptrdiff_t index_of(const std::string& text) {
+    std::lock_guard guard{mutex};
+    return std::ranges::find(texts, text) - texts.begin();
+  }
+};
+
+struct listener_engine {
+  listener_engine(topic_listener_actor::pointer, std::shared_ptr<event_log> log) : log(std::move(log)) {}
+  topic_listener_actor::behavior_type make_behavior() {
+    return {[this](const std::vector<topic_delivery>& events) {
+      std::lock_guard guard{log->mutex};
+      for (auto& e : events)
+        if (auto body = decode_body<std::string>(e.body.view())) log->texts.push_back(std::get<0>(*body));
+    }};
+  }
+  std::shared_ptr<event_log> log;
+};
+
+topic_listener_actor listener(caf::actor_system& system, std::shared_ptr<event_log> log) {
+  return caf::actor_cast<topic_listener_actor>(
+      system.spawn<topic_listener_actor::stateful_impl<listener_engine>>(std::move(log)));
+}
+
+shared_bytes text(const std::string& t) {
+  return shared_bytes{*encode_body(t)};
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(topic_fixture, "three nodes publish, and every subscriber gets all events, answers after questions") {
+  auto a = host(101), b = host(102), c = host(103);
+  const auto domain = domain_of(150, {a.get(), b.get(), c.get()});
+  const auto advert = topic_of(160, domain);
+  const auto topic = advert.value.topic;
+  REQUIRE(a->topics->add(advert));
+  const std::vector<topic_host*> all{a.get(), b.get(), c.get()};
+  std::vector<std::shared_ptr<event_log>> logs;
+  for (auto* h : all) {
+    logs.push_back(std::make_shared<event_log>());
+    REQUIRE(h->topics->listen(topic, listener(system, logs.back())));
+  }
+  for (auto* h : all) REQUIRE(joins(*h, topic));
+  constexpr int rounds = 20;
+  for (int i = 0; i < rounds; ++i) {
+    const auto n = std::to_string(i);
+    REQUIRE(a->topics->publish(topic, text("question " + n)));
+    REQUIRE(eventually([&] { return logs[1]->index_of("question " + n) < std::ptrdiff_t(logs[1]->size()); }));
+    REQUIRE(b->topics->publish(topic, text("answer " + n))); // b has seen the question: the answer depends on it
+    REQUIRE(c->topics->publish(topic, text("other " + n)));
+  }
+  for (auto& log : logs) {
+    CHECK(eventually([&] { return log->size() == 3 * rounds; }));
+    for (int i = 0; i < rounds; ++i)
+      CHECK(log->index_of("question " + std::to_string(i)) < log->index_of("answer " + std::to_string(i)));
+  }
+}
+
+TEST_CASE_FIXTURE(topic_fixture, "a plain typed send to a topic is published, and events become typed messages") {
+  auto a = host(104), b = host(105);
+  const auto domain = domain_of(151, {a.get(), b.get()});
+  auto publisher = a->n->spawn_engine<calculator_actor, calculator_engine>({});
+  REQUIRE(publisher);
+  const auto advert = topic_of(161, domain, {publisher->id});
+  const auto topic = advert.value.topic;
+  REQUIRE(a->topics->add(advert));
+  auto here = system.spawn<calculator_actor::stateful_impl<calculator_engine>>();
+  auto there = system.spawn<calculator_actor::stateful_impl<calculator_engine>>();
+  REQUIRE(a->topics->subscribe<calculator_actor>(topic, caf::actor_cast<calculator_actor>(here)));
+  REQUIRE(b->topics->subscribe<calculator_actor>(topic, caf::actor_cast<calculator_actor>(there)));
+  REQUIRE(joins(*a, topic));
+  REQUIRE(joins(*b, topic));
+  auto handle = a->n->remote<calculator_actor>(topic, {}, publisher->id);
+  REQUIRE(ask(handle, calc::note_atom_v, std::string{"hello"})); // an ask is answered when it is published
+  for (auto& subscriber : {caf::actor_cast<calculator_actor>(here), caf::actor_cast<calculator_actor>(there)})
+    CHECK(eventually([&] {
+      auto stats = ask(subscriber, calc::stats_atom_v);
+      return stats && stats->last == "hello";
+    }));
+  // The node is not listed; nor may it publish what another node's engine sends.
+  CHECK(a->topics->publish(topic, text("x")).code() == errc::permission_denied);
+  CHECK(b->topics->publish(topic, text("x")).code() == errc::permission_denied);
+}
+
+TEST_CASE_FIXTURE(topic_fixture, "an event of a node that may not publish is dropped and counted") {
+  auto b = host(106), c = host(107);
+  const auto domain = domain_of(152, {b.get(), c.get()});
+  const auto lax = topic_of(162, domain), strict = topic_of(162, domain, {b->n->id()});
+  const auto topic = lax.value.topic;
+  REQUIRE(b->topics->add(strict));
+  auto log = std::make_shared<event_log>();
+  REQUIRE(b->topics->listen(topic, listener(system, log)));
+  REQUIRE(joins(*b, topic));
+  // What c sends comes from a machine that believes that everyone may publish.
+  system_random random;
+  key_event_verifier verifier;
+  topics forger{c->n->id(), verifier, random};
+  topics_effects out;
+  const auto now = c->n->services().now_ms();
+  REQUIRE(forger.add_advert(lax.wire, now, out));
+  topic_domain view;
+  view.members = {b->n->id(), c->n->id()};
+  REQUIRE(forger.domain_changed(domain, std::move(view), now, out));
+  msgpack_writer roster; // of b, which takes part
+  roster.array(7);
+  roster.unsigned_integer(0);
+  roster.unsigned_integer(1);
+  roster.blob(domain.wire());
+  roster.unsigned_integer(1);
+  roster.blob(digest{}.view());
+  roster.unsigned_integer(0);
+  roster.array(1);
+  roster.blob(topic.wire());
+  REQUIRE(forger.receive(b->n->id(), std::move(roster).take(), now, out));
+  REQUIRE(forger.add_publisher(topic, std::make_shared<key_event_signer>(key_of(107), random), 1, now, out));
+  REQUIRE(forger.publish(topic, c->n->id(), text("forbidden"), event_mode::causal, now));
+  out.clear();
+  forger.tick(now, out); // tells b that c takes part
+  forger.flush(now, out);
+  const auto before = drops(*b->n, errc::permission_denied);
+  std::size_t sent = 0;
+  for (auto& effect : out)
+    if (auto* m = std::get_if<peer_message>(&effect)) {
+      auto p = note_to(c->n->id(), m->to, topic_node_protocols().front(), shared_bytes{std::move(m->body)});
+      p.message.routing.scope = scope_kind::domain;
+      p.message.routing.domain = domain;
+      (void)c->n->send(std::move(p));
+      ++sent;
+    }
+  REQUIRE(sent > 0);
+  CHECK(eventually([&] { return drops(*b->n, errc::permission_denied) > before; }));
+  CHECK(b->topics->report(topic)->info.multicast.unauthorised == 1);
+  CHECK(log->size() == 0);
+}
+
+TEST_CASE_FIXTURE(topic_fixture, "a node that restarts knows its topics, and gets what was published meanwhile") {
+  scratch dir;
+  auto a = host(108);
+  identity topic;
+  {
+    auto b = host(109, dir.path);
+    const auto domain = domain_of(153, {a.get(), b.get()});
+    const auto advert = topic_of(163, domain);
+    topic = advert.value.topic;
+    REQUIRE(a->topics->add(advert));
+    REQUIRE(eventually([&] { return b->topics->report(topic).has_value(); }));
+    REQUIRE(a->topics->keep(topic, true));
+    REQUIRE(b->topics->keep(topic, true));
+    REQUIRE(joins(*b, topic));
+    REQUIRE(b->topics->publish(topic, text("before")));
+    REQUIRE(eventually([&] { return a->topics->report(topic)->info.multicast.delivered == 1; }));
+  }
+  REQUIRE(a->topics->publish(topic, text("meanwhile")));
+  auto b = host(109, dir.path);
+  REQUIRE(b->n->add(a->n->ticket()));
+  REQUIRE(b->topics->report(topic)->kept);
+  REQUIRE(joins(*b, topic));
+  auto subscription = b->topics->open(topic, 100);
+  REQUIRE(subscription);
+  std::vector<std::string> got;
+  CHECK(eventually([&] {
+    auto fetched = b->topics->fetch(*subscription, 100, 50);
+    REQUIRE(fetched);
+    for (auto& e : fetched->events) got.push_back(std::get<0>(*decode_body<std::string>(e.body.view())));
+    return got.size() == 2;
+  }));
+  CHECK(got == std::vector<std::string>{"before", "meanwhile"});
+  REQUIRE(b->topics->publish(topic, text("after"))); // its epoch is above the earlier one
+  CHECK(eventually([&] { return a->topics->report(topic)->info.multicast.delivered == 3; }));
+}
