@@ -65,7 +65,8 @@ topic_actor::behavior_type topic_engine::make_behavior() {
       [this](publish_atom, topic_publication& p) -> caf::result<void> {
         auto promise = self_->make_response_promise<void>();
         const auto source = p.source ? p.source : core_->services->self;
-        publish(p.topic, source, {std::move(p.body), p.mode, [this, source, promise](const expected<unit>& done) mutable {
+        publish(p.topic, source,
+                {std::move(p.body), p.mode, [this, source, promise](const expected<unit>& done) mutable {
                    if (done) return promise.deliver();
                    refuse("event_refused", source, done.error());
                    promise.deliver(to_caf(done.error()));

@@ -105,10 +105,10 @@ void subscribe(command_context& c, const subscribe_options& o) {
   auto opened = c.ask("subscribe", request);
   if (!opened) return;
   for (auto left = o.count; c.out && (o.count == 0 || left > 0);) {
-    auto answer =
-        c.ask("get events",
-              {{"command", "topic_events"}, {"subscription", opened->at("subscription")}, {"wait_ms", wait_ms},
-               {"count", o.count == 0 ? fetch_max : std::min(left, fetch_max)}});
+    auto answer = c.ask("get events", {{"command", "topic_events"},
+                                       {"subscription", opened->at("subscription")},
+                                       {"wait_ms", wait_ms},
+                                       {"count", o.count == 0 ? fetch_max : std::min(left, fetch_max)}});
     if (!answer) return;
     if (answer->value("missed", 0) != 0) c.err << "hanse: " << answer->at("missed") << " events came too fast\n";
     left -= std::min<std::uint64_t>(left, answer->at("events").size());

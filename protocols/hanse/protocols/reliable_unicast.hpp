@@ -179,9 +179,9 @@ public:
   /// much pending: the sender will retry). A duplicate is success.
   expected<unit> receive(envelope message, time_ms now, unicast_effects& out, causal_past past = causal_past::carry);
 
-  /// As `receive`, for a message that this node will not hand on (its sender may not reach the engine). When its turn in
-  /// the stream has come it is settled with `why`, and what follows it goes on; before that nothing is held. `why` is
-  /// not errc::none. Errors: those of `receive`.
+  /// As `receive`, for a message that this node will not hand on (its sender may not reach the engine). When its turn
+  /// in the stream has come it is settled with `why`, and what follows it goes on; before that nothing is held. `why`
+  /// is not errc::none. Errors: those of `receive`.
   expected<unit> refuse(const envelope& message, errc why, time_ms now, unicast_effects& out);
 
   /// The commit of `unicast_persist` with this token, and all before it, is durable. Unknown tokens are ignored.
