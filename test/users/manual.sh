@@ -13,7 +13,7 @@ count=0
 while read -r command; do
   [ -n "$command" ] || continue
   grep -qxF ".SS hanse ${command//-/\\-}" "$work/hanse.1" || { echo "hanse.1 lacks: $command"; exit 1; }
-  "$hanse" man $command | grep -q '^.SH NAME' || { echo "no page: $command"; exit 1; }
+  grep -q '^.SH NAME' <<<"$("$hanse" man $command)" || { echo "no page: $command"; exit 1; }
   count=$((count + 1))
 done < <(commands)
 [ "$count" -ge 20 ]
