@@ -79,6 +79,8 @@ private:
     config() {
       load<caf::io::middleman>();
       set("caf.scheduler.policy", "testing");
+      // BASP's heartbeats would come from the thread for sockets, and race for the clock, which has no lock.
+      set("caf.middleman.heartbeat-interval", caf::timespan{0});
     }
   };
 
