@@ -6,16 +6,10 @@
 #include <caf/stateful_actor.hpp>
 
 #include <filesystem>
-#include <unistd.h>
 
 using namespace hanse;
 
 namespace {
-
-key_pair key_of(std::uint64_t seed) {
-  seeded_random random{seed};
-  return key_pair::generate(random);
-}
 
 pre_shared_key psk(std::string_view text) {
   return {to_secret(text), {}};
@@ -26,15 +20,6 @@ psk_list keys(std::string_view text) {
   list.push_back(psk(text));
   return list;
 }
-
-struct scratch {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("hanse-domains-" + std::to_string(getpid()));
-  scratch() {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  ~scratch() { std::filesystem::remove_all(path); }
-};
 
 /// A node with its domains.
 struct domain_host {
@@ -111,7 +96,7 @@ struct listener_engine {
 } // namespace
 
 TEST_CASE_FIXTURE(domain_fixture, "nodes join by a pre-shared key bound to their link, remember it, and tell engines") {
-  scratch dir;
+  temporary_directory dir;
   std::filesystem::create_directories(dir.path / "b");
   auto a = host(1, "tls://127.0.0.1:0");
   auto log = std::make_shared<change_log>();

@@ -7,25 +7,10 @@
 #include <caf/stateful_actor.hpp>
 
 #include <filesystem>
-#include <unistd.h>
 
 using namespace hanse;
 
 namespace {
-
-key_pair key_of(std::uint64_t seed) {
-  seeded_random random{seed};
-  return key_pair::generate(random);
-}
-
-struct scratch {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("hanse-topics-" + std::to_string(getpid()));
-  scratch() {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  ~scratch() { std::filesystem::remove_all(path); }
-};
 
 /// A node with its domains and topics.
 struct topic_host {
@@ -231,7 +216,7 @@ TEST_CASE_FIXTURE(topic_fixture, "an event of a node that may not publish is dro
 }
 
 TEST_CASE_FIXTURE(topic_fixture, "a node that restarts knows its topics, and gets what was published meanwhile") {
-  scratch dir;
+  temporary_directory dir;
   auto a = host(108);
   identity topic;
   {

@@ -6,6 +6,23 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/function_view.hpp>
 #include <doctest/doctest.h>
+#include <filesystem>
+#include <stdlib.h>
+
+inline hanse::key_pair key_of(std::uint64_t seed) {
+  hanse::seeded_random random{seed};
+  return hanse::key_pair::generate(random);
+}
+
+struct temporary_directory {
+  std::filesystem::path path;
+  temporary_directory() {
+    auto name = (std::filesystem::temp_directory_path() / "hanse-test-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()));
+    path = name;
+  }
+  ~temporary_directory() { std::filesystem::remove_all(path); }
+};
 
 struct node_fixture {
   struct config : caf::actor_system_config {

@@ -56,6 +56,14 @@ struct cluster {
                                  event_mode::causal, now));
     nodes[node]->flush(now, out[node]);
   }
+  /// Node 0 has published "before" to topic 50, and every roster is known.
+  void begin_topic() {
+    advertise(0, advert_of(50), 50);
+    subscribe(0, 50);
+    REQUIRE(publishes(0, 50));
+    run(3000);
+    publish(0, 50, "before");
+  }
   void run(time_ms ms) {
     for (const auto until = now + ms; now < until; now += 10) {
       for (std::size_t i = 0; i < nodes.size(); ++i)
@@ -259,11 +267,7 @@ TEST_CASE("topics: noise from peers and strangers is refused") {
 
 TEST_CASE("topics: a member that restarted is told who takes part, though it acknowledged that in its earlier life") {
   cluster c{2};
-  c.advertise(0, advert_of(50), 50);
-  c.subscribe(0, 50);
-  REQUIRE(c.publishes(0, 50));
-  c.run(3000);
-  c.publish(0, 50, "before");
+  c.begin_topic();
   c.nodes[1] = std::make_unique<topics>(key_of(2).identity(), c.verifier, c.random);
   topic_domain view;
   view.members = {key_of(1).identity()};
@@ -279,11 +283,7 @@ TEST_CASE("topics: a member that restarted is told who takes part, though it ack
 
 TEST_CASE("topics: the first subscriber gets its history also where everyone's roster is known already") {
   cluster c{2};
-  c.advertise(0, advert_of(50), 50);
-  c.subscribe(0, 50);
-  REQUIRE(c.publishes(0, 50));
-  c.run(3000);
-  c.publish(0, 50, "before");
+  c.begin_topic();
   c.run(100);
   c.subscribe(1, 50, 1, 10);
   c.run(500);

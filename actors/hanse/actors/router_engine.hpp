@@ -77,6 +77,7 @@ private:
   void ask_route(const identity& destination);
   void take_route(const identity& destination, expected<route> decided);
   void give_up_routes(time_ms now);
+  static bool may_be_advertised_soon(time_ms since_ms, time_ms expires_ms, time_ms now);
   void forward(envelope e, const route& r);
   void hand_to_link(const identity& node, envelope e);
   void flush_links();

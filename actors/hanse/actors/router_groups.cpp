@@ -56,8 +56,7 @@ void router_engine::take_group_route(message_id id, expected<route> decided) {
   auto now = services_->now_ms();
   if (!decided) {
     bool soon = decided.code() == errc::no_route || decided.code() == errc::threshold_not_met;
-    if (soon && now - g.since_ms < route_patience_ms && now + resolve_again_ms < g.original.message.expires_ms())
-      return retry_later(id);
+    if (soon && may_be_advertised_soon(g.since_ms, g.original.message.expires_ms(), now)) return retry_later(id);
     services_->counters.drop(decided.code());
     return end_group(id, failed(0, fault_of(decided.error())));
   }

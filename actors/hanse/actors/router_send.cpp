@@ -142,10 +142,8 @@ void router_engine::resolve_particular(const std::shared_ptr<envelope>& message)
           },
           [this, message](const caf::error& why) {
             auto reason = to_hanse(why);
-            auto now = services_->now_ms();
-            bool soon = reason.code == errc::no_route && now < message->sent_ms + route_patience_ms &&
-                        now + resolve_again_ms < message->expires_ms();
-            if (soon) {
+            if (reason.code == errc::no_route &&
+                may_be_advertised_soon(message->sent_ms, message->expires_ms(), services_->now_ms())) {
               self_->run_delayed(std::chrono::milliseconds{resolve_again_ms},
                                  [this, message] { resolve_particular(message); });
               return;
@@ -154,6 +152,11 @@ void router_engine::resolve_particular(const std::shared_ptr<envelope>& message)
             refuse(*message, reason);
             flush_links();
           });
+}
+
+/// Whether it is worth to ask again, in resolve_again_ms, for what waits since `since_ms`.
+bool router_engine::may_be_advertised_soon(time_ms since_ms, time_ms expires_ms, time_ms now) {
+  return now < since_ms + route_patience_ms && now + resolve_again_ms < expires_ms;
 }
 
 void router_engine::ask_route(const identity& destination) {

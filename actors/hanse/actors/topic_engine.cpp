@@ -10,12 +10,7 @@ namespace {
 
 const protocol_id topics_protocol{std::string{topics_protocol_name}, 1, 0};
 constexpr std::uint64_t keep_token = 1;
-constexpr std::uint32_t keep_history = 1024; // all that a join may ask for
-
-bytes octets_of(const identity& id) {
-  const auto wire = id.wire();
-  return {wire.begin(), wire.end()};
-}
+constexpr std::uint32_t keep_history = join_history_max;
 
 } // namespace
 
@@ -88,9 +83,7 @@ topic_actor::behavior_type topic_engine::make_behavior() {
       [this](changed_atom) { look_at_domains(); },
       [this](retry_atom, std::uint64_t token, std::uint64_t round) {
         auto i = subscriptions_.find(token);
-        if (i == subscriptions_.end() || i->second.round != round || !i->second.waiting) return;
-        auto promise = *std::exchange(i->second.waiting, std::nullopt);
-        promise.deliver(take_fetched(i->second, i->second.wanted));
+        if (i != subscriptions_.end() && i->second.round == round) answer_fetch(i->second);
       },
       [this](flush_atom) { flush(); },
       [this](tick_atom) { tick(); },
@@ -147,7 +140,7 @@ void topic_engine::perform(topics_effects effects) {
       deliver(*d);
     } else if (auto* k = std::get_if<topic_known>(&effect)) {
       known(k->advert);
-      write(topic_advert_table, octets_of(k->advert.value.topic), k->advert.wire);
+      write(topic_advert_table, to_bytes(k->advert.value.topic.wire()), k->advert.wire);
     } else if (auto* j = std::get_if<topic_joined>(&effect)) {
       core_->services->log(log_level::debug, "topic_joined", {{"topic", to_short_string(j->topic)}});
     } else if (auto* g = std::get_if<topic_gap>(&effect)) {
@@ -352,7 +345,7 @@ caf::result<void> topic_engine::keep(const identity& topic, bool wanted) {
     machine().unsubscribe(topic, keep_token, now(), out);
     kept_.erase(topic);
   }
-  write(topic_kept_table, octets_of(topic), wanted ? bytes{std::byte{1}} : bytes{});
+  write(topic_kept_table, to_bytes(topic.wire()), wanted ? bytes{std::byte{1}} : bytes{});
   perform(std::move(out));
   finish_burst();
   return caf::unit;

@@ -112,6 +112,7 @@ private:
   void deliver(topic_deliver& d);
   void hand_over();
   caf::result<topic_fetch> fetch(std::uint64_t token, std::uint32_t count, std::uint32_t wait_ms);
+  void answer_fetch(subscription& s);
   topic_fetch take_fetched(subscription& s, std::uint32_t count);
   caf::result<void> keep(const identity& topic, bool wanted);
   void let_idle_go();

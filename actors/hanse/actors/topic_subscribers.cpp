@@ -70,12 +70,8 @@ void topic_engine::hand_over() {
   for (auto& [token, events] : std::exchange(to_listeners_, {}))
     if (const auto i = subscriptions_.find(token); i != subscriptions_.end())
       compat::tell(self_, i->second.listener, std::move(events));
-  for (const auto token : std::exchange(fetchable_, {})) {
-    const auto i = subscriptions_.find(token);
-    if (i == subscriptions_.end() || !i->second.waiting) continue;
-    auto promise = *std::exchange(i->second.waiting, std::nullopt);
-    promise.deliver(take_fetched(i->second, i->second.wanted));
-  }
+  for (const auto token : std::exchange(fetchable_, {}))
+    if (const auto i = subscriptions_.find(token); i != subscriptions_.end()) answer_fetch(i->second);
 }
 
 caf::result<topic_fetch> topic_engine::fetch(std::uint64_t token, std::uint32_t count, std::uint32_t wait_ms) {
@@ -90,6 +86,11 @@ caf::result<topic_fetch> topic_engine::fetch(std::uint64_t token, std::uint32_t 
   s.wanted = count;
   compat::delayed_send_to_self(self_, std::chrono::milliseconds{wait_ms}, retry_atom_v, token, ++s.round);
   return *s.waiting;
+}
+
+/// Answers the one who waits for events, if somebody does.
+void topic_engine::answer_fetch(subscription& s) {
+  if (s.waiting) std::exchange(s.waiting, std::nullopt)->deliver(take_fetched(s, s.wanted));
 }
 
 topic_fetch topic_engine::take_fetched(subscription& s, std::uint32_t count) {

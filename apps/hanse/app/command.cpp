@@ -130,6 +130,11 @@ std::optional<nlohmann::json> command_context::ask(std::string_view doing, const
   return std::nullopt;
 }
 
+std::uint64_t wall_clock_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+}
+
 std::string field(const json_value& object, const char* key) {
   auto i = object.find(key);
   if (i == object.end() || i->is_null()) return {};

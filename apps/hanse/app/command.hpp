@@ -51,6 +51,9 @@ struct command_context {
 /// The member `key` of a JSON object as a text for a table: "" for null or none, no control characters.
 std::string field(const nlohmann::json& object, const char* key);
 
+/// Since 1970: versions of what a command signs, and what it checks the expiry of.
+std::uint64_t wall_clock_ms();
+
 /// What a person can do about an error; may be empty.
 std::string_view advice_for(errc code) noexcept;
 

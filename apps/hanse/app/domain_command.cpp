@@ -16,11 +16,6 @@
 namespace hanse::app {
 namespace {
 
-time_ms now_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<time_ms>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
-}
-
 bool looks_like_json(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   return first != text.npos && text[first] == '{';
@@ -102,7 +97,7 @@ expected<domain_file> create(const create_options& options) {
   }
   HANSE_CHECK(apply_flags(options, domain.config));
   if (options.version != 0) domain.config.version = options.version;
-  if (domain.config.version == 0) domain.config.version = std::max(now_ms(), version_before + 1);
+  if (domain.config.version == 0) domain.config.version = std::max(wall_clock_ms(), version_before + 1);
   if (domain.config.version <= version_before)
     return error{errc::stale, options.replaces + " is version " + std::to_string(version_before) +
                                   ", and nobody takes one that is not higher"};
@@ -188,7 +183,7 @@ expected<psk_list> make_keys(const psk_options& options) {
     return keys;
   }
   HANSE_TRY(const auto before, load_psk_file(options.rotate));
-  const auto now = now_ms();
+  const auto now = wall_clock_ms();
   HANSE_TRY(keys, rotate(before, std::move(keys.front()), now, now + options.overlap_hours * std::uint64_t{3'600'000}));
   HANSE_CHECK(replace_private_file(options.rotate, to_psk_text(keys), random));
   return keys;

@@ -84,4 +84,15 @@ private:
   bool stopped_ = false;
 };
 
+/// As a list of texts.
+nlohmann::json identities(const std::vector<identity>& list);
+
+/// The one of `known` (name, identity) that is called `name`; `kind` and `see` are for the errors: a word, and the
+/// command that lists them. Errors: `not_found`, `bad_value` (several).
+expected<identity> one_called(const std::string& name, const std::vector<std::pair<std::string, identity>>& known,
+                              const std::string& kind, const std::string& see);
+
+/// Whether a user gave an identity, not a name.
+bool is_identity_text(std::string_view text);
+
 } // namespace hanse::app

@@ -10,12 +10,6 @@ using nlohmann::json;
 
 namespace {
 
-json identities(const std::vector<identity>& list) {
-  auto all = json::array();
-  for (const auto& id : list) all.push_back(to_string(id));
-  return all;
-}
-
 json json_of(const stack_protocol& p) {
   return {{"protocol", to_string(p.id)}, {"parameters", p.parameters}};
 }
@@ -87,16 +81,11 @@ expected<unit> runtime_backend::start_domains() {
 
 /// An identity, or the name that the owner gave the domain, if there is only one of that name.
 expected<identity> runtime_backend::resolve_domain(const std::string& text) {
-  if (text.starts_with("hk1") || text.starts_with("hg1")) return identity::parse(text);
+  if (is_identity_text(text)) return identity::parse(text);
   HANSE_TRY(const auto all, domains_->reports());
-  std::optional<identity> found;
-  for (const auto& r : all) {
-    if (r.name != text) continue;
-    if (found) return error{errc::bad_value, "several domains are called " + text + "; name one by its identity"};
-    found = r.domain;
-  }
-  if (found) return *found;
-  return error{errc::not_found, "no domain called " + text + " is known here; see `hanse domain status`"};
+  std::vector<std::pair<std::string, identity>> known;
+  for (const auto& r : all) known.emplace_back(r.name, r.domain);
+  return one_called(text, known, "domain", "hanse domain status");
 }
 
 control_result runtime_backend::domain_status(const domain_request& request) {

@@ -45,6 +45,28 @@ json describe(const candidate_report& c, const std::string& name) {
 
 } // namespace
 
+json identities(const std::vector<identity>& list) {
+  auto all = json::array();
+  for (const auto& id : list) all.push_back(to_string(id));
+  return all;
+}
+
+bool is_identity_text(std::string_view text) {
+  return text.starts_with("hk1") || text.starts_with("hg1");
+}
+
+expected<identity> one_called(const std::string& name, const std::vector<std::pair<std::string, identity>>& known,
+                              const std::string& kind, const std::string& see) {
+  std::optional<identity> found;
+  for (const auto& [called, id] : known) {
+    if (called != name) continue;
+    if (found) return error{errc::bad_value, "several " + kind + "s are called " + name + "; name one by its identity"};
+    found = id;
+  }
+  if (found) return *found;
+  return error{errc::not_found, "no " + kind + " called " + name + " is known here; see `" + see + "`"};
+}
+
 control_result runtime_backend::status() {
   lock guard{stopping_};
   HANSE_CHECK(running());

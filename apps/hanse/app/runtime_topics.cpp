@@ -11,12 +11,6 @@ using nlohmann::json;
 
 namespace {
 
-json identities(const std::vector<identity>& list) {
-  auto all = json::array();
-  for (const auto& id : list) all.push_back(to_string(id));
-  return all;
-}
-
 json json_of(const topic_report& r) {
   const auto& a = r.info.advert.value;
   const auto& m = r.info.multicast;
@@ -59,16 +53,11 @@ json json_of(const topic_delivery& e) {
 
 /// An identity, or the name of a topic, if there is only one of that name.
 expected<identity> runtime_backend::resolve_topic(const std::string& text) {
-  if (text.starts_with("hk1") || text.starts_with("hg1")) return identity::parse(text);
+  if (is_identity_text(text)) return identity::parse(text);
   HANSE_TRY(const auto all, topics_->reports());
-  std::optional<identity> found;
-  for (const auto& r : all) {
-    if (r.info.advert.value.name != text) continue;
-    if (found) return error{errc::bad_value, "several topics are called " + text + "; name one by its identity"};
-    found = r.info.advert.value.topic;
-  }
-  if (found) return *found;
-  return error{errc::not_found, "no topic called " + text + " is known here; see `hanse topic list`"};
+  std::vector<std::pair<std::string, identity>> known;
+  for (const auto& r : all) known.emplace_back(r.info.advert.value.name, r.info.advert.value.topic);
+  return one_called(text, known, "topic", "hanse topic list");
 }
 
 control_result runtime_backend::topic(const topic_request& request) {

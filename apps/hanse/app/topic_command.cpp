@@ -4,6 +4,7 @@
 #include "hanse/app/text_table.hpp"
 #include "hanse/crypto/bytes.hpp"
 #include "hanse/crypto/key_file.hpp"
+#include "hanse/protocols/multicast_control.hpp"
 #include "hanse/protocols/topic_advert.hpp"
 
 #include <CLI/CLI.hpp>
@@ -15,7 +16,6 @@ namespace hanse::app {
 namespace {
 
 using nlohmann::json;
-using std::chrono::milliseconds;
 
 constexpr std::uint64_t fetch_max = 256; // docs/control.md
 constexpr std::uint32_t wait_ms = 1000;  // a stopping node waits for requests under way
@@ -29,8 +29,7 @@ expected<signed_topic_advert> make_advert(const create_options& o, const std::st
   topic_advert a;
   HANSE_TRY(const auto key, load_key_file(o.key, [&] { return get_passphrase({o.passphrase_file}); }));
   a.topic = key.identity();
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  a.version = static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(since).count());
+  a.version = wall_clock_ms();
   HANSE_TRY(a.domain, identity::parse(domain));
   a.name = o.name;
   a.tags = o.tags;
@@ -178,7 +177,8 @@ void add_topic_commands(CLI::App& program, command_context& context) {
   auto* one = sub->add_option("TOPIC", wanted->topic, "Its identity, or its name");
   auto* tag = sub->add_option("--tag", wanted->tag, "All topics with this tag, later ones included")->excludes(one);
   sub->add_option("--domain", wanted->domain, "Of the tag")->needs(tag);
-  sub->add_option("--history", wanted->history, "As many of the latest events before")->check(CLI::Range(0, 1024));
+  sub->add_option("--history", wanted->history, "As many of the latest events before")
+      ->check(CLI::Range(std::size_t{0}, join_history_max));
   sub->add_option("--count", wanted->count, "End after so many events");
   sub->footer("Example:\n  hanse sub news --history 10\n  hanse sub --domain lab --tag weather --json");
   sub->callback([&context, wanted] {

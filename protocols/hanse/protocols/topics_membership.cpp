@@ -1,7 +1,6 @@
 // The topics of a node: which nodes take part in which, and the adverts of a domain. See topics.hpp. Messages, all
 // [kind, version, …]:
-//   roster 0          [domain, roster version, catalogue, known, [topic, …]]   the topics that the sender takes part
-//   in;
+//   roster 0          [domain, roster version, catalogue, known, [topic, …]]   the sender takes part in these topics
 //                     known: the version of the receiver's roster that the sender has, 0 for none, as after a restart
 //   roster ack 1      [domain, roster version, catalogue]
 //   adverts 2         [[advert, …]]

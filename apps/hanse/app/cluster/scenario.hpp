@@ -207,6 +207,10 @@ struct scenario_names {
   std::vector<std::string> topics;  ///< likewise
 };
 
+/// A problem at `key` unless `name` is one of `known`; suggests the closest.
+void check_name(object_reader& in, const std::string& key, const char* what, const std::vector<std::string>& known,
+                const std::string& name);
+
 /// Reads one step (scenario_steps.cpp).
 scenario_step read_step(object_reader& in, scenario_names& names);
 

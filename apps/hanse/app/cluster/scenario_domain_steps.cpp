@@ -1,8 +1,6 @@
 // Reads the steps of a scenario that are about domains. The others are scenario_steps.cpp.
 #include "hanse/app/cluster/scenario.hpp"
 
-#include <algorithm>
-
 namespace hanse::app {
 namespace {
 
@@ -10,24 +8,20 @@ struct domain_step_reader {
   object_reader& in;
   scenario_names& names;
 
-  void check(const std::string& key, const char* what, const std::vector<std::string>& known, const std::string& name) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) return;
-    in.problem(key, std::string{"no "} + what + " is called \"" + name + "\"");
-  }
   std::string domain() {
     auto name = in.required_text("domain");
-    check("domain", "domain", names.domains, name);
+    check_name(in, "domain", "domain", names.domains, name);
     return name;
   }
   std::string node(const std::string& key) {
     auto name = in.required_text(key);
-    check(key, "node", names.nodes, name);
+    check_name(in, key, "node", names.nodes, name);
     return name;
   }
   std::vector<std::string> nodes() {
     auto list = in.texts("nodes");
     if (in.has("node")) list.push_back(in.text("node"));
-    for (const auto& n : list) check("nodes", "node", names.nodes, n);
+    for (const auto& n : list) check_name(in, "nodes", "node", names.nodes, n);
     if (list.empty()) in.problem("", "the key \"nodes\" is missing; expected names of nodes");
     return list;
   }
@@ -42,7 +36,7 @@ void read_create(domain_step_reader r, scenario_step& step) {
     for (const auto& name : i.keys()) s.instances[name] = i.texts(name);
   });
   for (const auto& [instance, nodes] : s.instances)
-    for (const auto& n : nodes) r.check("introducers", "node", r.names.nodes, n);
+    for (const auto& n : nodes) check_name(r.in, "introducers", "node", r.names.nodes, n);
   if (s.instances.empty()) r.in.problem("", "one of the keys \"introducers\" and \"instances\" is missing");
   r.names.domains.push_back(s.domain);
   step.what = std::move(s);

@@ -18,16 +18,9 @@ struct step_reader {
   scenario_names& names;
   scenario_step& step;
 
-  bool knows(const std::vector<std::string>& known, const std::string& name) const {
-    return std::find(known.begin(), known.end(), name) != known.end();
-  }
-
   void check_name(const std::string& key, const char* what, const std::vector<std::string>& known,
                   const std::string& name) {
-    if (name.empty() || knows(known, name)) return;
-    auto close = closest_word(name, known);
-    in.problem(key, std::string{"no "} + what + " is called \"" + name + "\"" +
-                        (close.empty() ? "" : "; did you mean \"" + close + "\"?"));
+    if (!name.empty()) app::check_name(in, key, what, known, name);
   }
 
   std::string node(const std::string& key) {
@@ -236,6 +229,14 @@ const std::map<std::string, void (*)(step_reader)> kinds{
 };
 
 } // namespace
+
+void check_name(object_reader& in, const std::string& key, const char* what, const std::vector<std::string>& known,
+                const std::string& name) {
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  auto close = closest_word(name, known);
+  in.problem(key, std::string{"no "} + what + " is called \"" + name + "\"" +
+                      (close.empty() ? "" : "; did you mean \"" + close + "\"?"));
+}
 
 scenario_step read_step(object_reader& in, scenario_names& names) {
   scenario_step step;

@@ -1,8 +1,6 @@
 // Reads the steps of a scenario that are about topics. The others are scenario_steps.cpp and scenario_domain_steps.cpp.
 #include "hanse/app/cluster/scenario.hpp"
 
-#include <algorithm>
-
 namespace hanse::app {
 namespace {
 
@@ -10,18 +8,15 @@ struct topic_step_reader {
   object_reader& in;
   scenario_names& names;
 
-  void check(const std::string& key, const char* what, const std::vector<std::string>& known, const std::string& name) {
-    if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) return;
-    in.problem(key, std::string{"no "} + what + " is called \"" + name + "\"");
-  }
   std::string named(const std::string& key, const std::vector<std::string>& known) {
     auto name = in.required_text(key);
-    check(key, key.c_str(), known, name);
+    if (!name.empty()) check_name(in, key, key.c_str(), known, name);
     return name;
   }
   std::vector<std::string> nodes(const std::string& key) {
     auto list = in.texts(key);
-    for (const auto& n : list) check(key, "node", names.nodes, n);
+    for (const auto& n : list)
+      if (!n.empty()) check_name(in, key, "node", names.nodes, n);
     return list;
   }
   std::vector<std::string> required_nodes() {

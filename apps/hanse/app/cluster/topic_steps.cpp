@@ -3,6 +3,7 @@
 #include "hanse/app/cluster/step_runner.hpp"
 
 #include "hanse/crypto/bytes.hpp"
+#include "hanse/protocols/multicast_control.hpp"
 #include "hanse/protocols/topic_advert.hpp"
 
 #include <algorithm>
@@ -13,8 +14,6 @@ namespace hanse::app {
 using nlohmann::json;
 
 namespace {
-
-constexpr std::uint32_t history = 1024; // all that a join may ask for
 
 std::uint32_t starts_of(const cluster& nodes, const std::string& node) {
   for (const auto& n : nodes.nodes())
@@ -61,9 +60,9 @@ expected<unit> step_runner::collect(topic_trial& t, const std::string& node, wor
   std::lock_guard guard{s.mutex};
   const auto starts = starts_of(cluster_, node);
   if (s.subscription == 0 || s.starts != starts) {
-    HANSE_TRY(
-        const auto opened,
-        cluster_.ask(node, {{"command", "topic_subscribe"}, {"topic", t.identity}, {"history", history}}, w.scope));
+    HANSE_TRY(const auto opened,
+              cluster_.ask(node, {{"command", "topic_subscribe"}, {"topic", t.identity}, {"history", join_history_max}},
+                           w.scope));
     if (s.subscription != 0) s.log.lives.emplace_back();
     s.log.last.clear();
     s.subscription = opened.at("subscription").get<std::uint64_t>();
