@@ -171,6 +171,7 @@ const std::map<std::string, reader, std::less<>> commands{
     {"peers", [](context c) -> action { return [&b = c.backend] { return b.peers(); }; }},
     {"engines", [](context c) -> action { return [&b = c.backend] { return b.engines(); }; }},
     {"counters", [](context c) -> action { return [&b = c.backend] { return b.counters(); }; }},
+    {"traces", [](context c) -> action { return [&b = c.backend] { return b.traces(); }; }},
     {"add", [](context c) { return one_text<&control_backend::add_ticket>(c, "ticket"); }},
     {"why", [](context c) { return one_text<&control_backend::why>(c, "destination"); }},
     {"stop_engine", [](context c) { return one_text<&control_backend::stop_engine>(c, "engine"); }},
@@ -208,6 +209,10 @@ error as_request_error(const error& e) {
 }
 
 } // namespace
+
+control_result control_backend::traces() {
+  return error{errc::unsupported_protocol, "this node keeps no traces"};
+}
 
 control_result control_backend::domain(const domain_request&) {
   return error{errc::unsupported_protocol, "this node runs no domains"};

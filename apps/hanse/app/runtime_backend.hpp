@@ -34,6 +34,7 @@ public:
   control_result ping(const ping_request& request) override;
   control_result why(const std::string& destination) override;
   control_result trace(const std::string& trace_id) override;
+  control_result traces() override;
   control_result counters() override;
   control_result spawn_engine(const spawn_request& request) override;
   control_result stop_engine(const std::string& engine) override;
