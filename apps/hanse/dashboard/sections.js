@@ -90,7 +90,7 @@ function show_domains(view, chosen, choose, ask_lace) {
     add(right, "h3", {}, "Blocklace, as one node has it");
     box.parts.from = add(right, "div", {class: "choices"});
     box.parts.lace = add(right, "div", {class: "lace", tabindex: 0, role: "group", "aria-label": "Blocklace"});
-    add(right, "p", {class: "note"}, "A lane per member, time upwards to downwards; red: equivocation; a dashed ring: not acknowledged by all. Point at a block to see what it says.");
+    add(right, "p", {class: "note"}, "A lane for each member, newer blocks below. Red: an equivocation. A dashed ring: not acknowledged yet. Point at a block to see what it says.");
     box.parts.two = two;
   }
   const p = box.parts, domain = domains.find(d => d.id === chosen.domain) || domains[0];
