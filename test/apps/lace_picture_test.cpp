@@ -41,7 +41,7 @@ json forked_domain() {
     graph["members"].push_back({{"identity", c.at("identity")},
                                 {"name", c.at("name")},
                                 {"level", c.at("level")},
-                                {"since_ms", 1'700'000'000'000},
+                                {"since_ms", 1'700'000'000'000u},
                                 {"online", true},
                                 {"byzantine", c.at("byzantine")}});
   return graph;
@@ -68,7 +68,8 @@ TEST_CASE("both blocks of an equivocation are red, and so is who made them") {
   CHECK(count(svg, "class=\"block bad") == 2);
   CHECK(count(svg, "(equivocation)") == 2);
   CHECK(count(svg, "class=\"head liar\"") == 1);
-  CHECK(has(svg, "equivocated"));
+  CHECK(has(svg, "equivocated")); // not by colour alone
+  CHECK(has(drawn(graph, "html"), "mallory &amp; &lt;co&gt; – equivocated"));
   CHECK(count(drawn(graph, "dot"), "color=red") == 2 * 2); // and fontcolor
 }
 
