@@ -1,5 +1,5 @@
-// A membership protocol of a researcher's own, chosen by a domain's configuration: every member keeps a roll and tells it
-// to everybody it knows; the later entry wins, by the clock. It believes whoever is on the roll: a sketch, no model.
+// A membership protocol of a researcher's own, chosen by a domain's configuration: every member keeps a roll and tells
+// it to everybody it knows; the later entry wins, by the clock. It believes whoever is on the roll: a sketch, no model.
 #include "domains/domain_world.hpp"
 
 #include <doctest/doctest.h>
@@ -156,8 +156,7 @@ private:
 
 expected<std::unique_ptr<membership_protocol>> make_roll(const membership_setup& setup,
                                                          const protocol_parameters& parameters) {
-  if (!parameters.empty())
-    return error{errc::bad_config, "a roll has no parameter " + parameters.begin()->first};
+  if (!parameters.empty()) return error{errc::bad_config, "a roll has no parameter " + parameters.begin()->first};
   return std::unique_ptr<membership_protocol>{std::make_unique<roll_call>(setup)};
 }
 

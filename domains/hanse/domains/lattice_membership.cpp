@@ -80,8 +80,7 @@ public:
   bool may_write() const override { return lattice_.lace().may_write(); }
   membership_status status() const override {
     const auto stats = lattice_.lace().stats();
-    return {lattice_.lace().byzantine(), stats.blocks, stats.pending,
-            lattice_.map().state_hash()};
+    return {lattice_.lace().byzantine(), stats.blocks, stats.pending, lattice_.map().state_hash()};
   }
   lace_drawing drawing(std::size_t blocks_max) const override { return draw(lattice_, blocks_max); }
 

@@ -80,7 +80,7 @@ public:
   virtual bool is_in_good_standing(const identity& who) const = 0;
   virtual std::optional<bytes> value_of(std::string_view key) const = 0;
   virtual std::uint64_t advert_version() const = 0; ///< of the newest DomainAdvert in the view; 0: none
-  virtual bool may_write() const = 0; ///< false: operations fail with `in_doubt` for now
+  virtual bool may_write() const = 0;               ///< false: operations fail with `in_doubt` for now
   virtual membership_status status() const = 0;
 
   /// Its history for `hanse domain graph`; empty if it has none that can be drawn.
