@@ -18,15 +18,32 @@ using control_result = expected<nlohmann::json>;
 
 inline constexpr std::size_t traces_listed_max = 100;
 
+/// What a message asks of its way. The defaults ask for nothing but encryption.
+struct preference_request {
+  std::string within; ///< a domain, by identity or name: only its members
+  bool local = false; ///< only this node
+  std::uint8_t trust_min = 0;
+  std::uint32_t rtt_max_ms = 0; ///< 0: no bound
+  bool ordered = false;         ///< transports that keep the order
+  bool any_security = false;    ///< also ways without forward secrecy (spool, relay)
+};
+
 /// `hanse send`.
 struct send_request {
-  std::string destination; ///< an identity, or the name of an engine or node known here
+  std::string destination; ///< an identity, or the name of an engine, node, domain or topic known here
   std::string from;        ///< name or identity of a local engine; empty: the node itself
   std::string protocol;    ///< "name/version", checked
   std::string body;        ///< the text of a JSON array: the handler's arguments, atoms by short name
   bool reliable = false;   ///< reliable causal unicast; the answer then waits for the acknowledgement
   bool expect_reply = false;
   std::chrono::milliseconds timeout{10'000};
+  preference_request wants = {};
+};
+
+/// `hanse why`.
+struct why_request {
+  std::string destination;
+  preference_request wants = {};
 };
 
 /// `hanse ping`: to a node, or to the node that hosts an engine.
@@ -110,10 +127,14 @@ public:
   /// Answer: destination, node, node_name, rtt_us.
   virtual control_result ping(const ping_request& request) = 0;
 
-  /// Answer: destination, kind (engine, node, group), chosen (node or null), protocol (of routing), reason (a
-  /// sentence), constraints {}, candidates: [{node, name, destination, local, connected, trust, reputation, rtt_us,
-  /// weight, verdict, reason}] best first; verdict is "chosen", "possible" or an errc name.
-  virtual control_result why(const std::string& destination) = 0;
+  /// How much a node or engine is trusted from now on: 0 (banned) to 255. Answer: identity, trust. The default: a node
+  /// that keeps none.
+  virtual control_result trust(const std::string& who, std::uint8_t trust);
+
+  /// Answer: destination, kind (engine, node, group, domain, topic), chosen (node or null), protocol (of routing),
+  /// reason (a sentence), constraints (what was asked for), candidates: [{node, name, destination, local, connected,
+  /// trust, reputation, rtt_us, weight, verdict, reason}] best first; verdict is "chosen", "possible" or an errc name.
+  virtual control_result why(const why_request& request) = 0;
 
   /// What this node saw of a trace. Answer: trace, events: [{time_us (since the epoch), node, node_name, event, source,
   /// destination, id, detail}] in order of time.

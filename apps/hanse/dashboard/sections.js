@@ -161,8 +161,9 @@ function show_blocks(view) {
   place("blocks-section").hidden = told.length === 0;
   if (told.length === 0) return;
   const flat = (value, path, into) => {
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) for (const [k, v] of Object.entries(value)) flat(v, path ? path + " " + k : k, into);
-    else into.push([path.replaceAll("_", " "), Array.isArray(value) ? String(value.length) : String(value)]);
+    if (Array.isArray(value)) value.forEach((v, i) => flat(v, `${path} ${v && v.name || i + 1}`, into));
+    else if (value !== null && typeof value === "object") for (const [k, v] of Object.entries(value)) { if (k !== "name") flat(v, `${path} ${k}`, into); }
+    else if (value !== null) into.push([path.replaceAll("_", " ").trim(), String(value)]);
     return into;
   };
   show_table(place("blocks"), [{title: "node"}, {title: "what"}, {title: "value", number: true}],
