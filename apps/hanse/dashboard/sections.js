@@ -106,7 +106,7 @@ function show_domains(view, chosen, choose, ask_lace) {
     (best ? `; ${best.d.blocks} blocks; ` + (states.size === 1 ? "watched members agree" : `watched members have ${states.size} states`) : "; no watched node is in it") +
     (byzantine.size ? `; ${byzantine.size} equivocated` : ""));
   show_table(p.members, [{title: "member"}, {title: "level", number: true}, {title: "online"}, {title: "note"}],
-    best ? best.d.list.map(m => ({key: m.identity, tone: m.byzantine ? "bad" : "", cells: [m.name || short_id(m.identity), String(m.level),
+    best ? best.d.list.sort((a, b) => a.level - b.level || a.name.localeCompare(b.name, "en", {numeric: true})).map(m => ({key: m.identity, tone: m.byzantine ? "bad" : "", cells: [m.name || short_id(m.identity), String(m.level),
       m.online ? "yes" : "no", m.byzantine ? "equivocated: expel it" : ""]})) : [], "no members are known here");
   show_table(p.nodes, [{title: "node"}, {title: "role"}, {title: "blocks", number: true}, {title: "pending", number: true}, {title: "state"}, {title: "spreads events by"}],
     domain.told.map(t => ({key: t.node.socket, cells: [t.node.name, t.d.role + (t.d.introduces ? ", introducer" : ""), String(t.d.blocks), String(t.d.pending),
