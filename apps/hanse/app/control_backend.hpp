@@ -26,6 +26,8 @@ struct preference_request {
   bool any_security = false;    ///< also ways without forward secrecy (spool, relay)
 };
 
+inline constexpr std::size_t traces_listed_max = 100;
+
 /// `hanse send`.
 struct send_request {
   std::string destination; ///< an identity, or the name of an engine, node, domain or topic known here
@@ -108,7 +110,8 @@ public:
   virtual control_result status() = 0;
 
   /// peers: [{identity, name, addresses [text], connected, transport, address, rtt_us, loss, throughput, trust,
-  /// reputation, permanent, sent, received, queued}]; what is not known is null.
+  /// reputation, permanent, sent, received (octets), messages_sent, messages_received, queued (messages that wait to be
+  /// sent), queued_octets, measured_ms (when these six were)}]; what is not known is null.
   virtual control_result peers() = 0;
 
   /// engines: [{identity, name, type, node, node_name, local, state, protocols [text], version}], local ones first.
@@ -136,6 +139,10 @@ public:
   /// What this node saw of a trace. Answer: trace, events: [{time_us (since the epoch), node, node_name, event, source,
   /// destination, id, detail}] in order of time.
   virtual control_result trace(const std::string& trace_id) = 0;
+
+  /// The traces that this node saw begin last, newest first, at most `traces_listed_max`. Answer: traces: [{trace,
+  /// time_us, event, source, destination}] with the first step that is remembered. The default: a node without traces.
+  virtual control_result traces();
 
   /// Answer: drops {errc name: count}, messages {sent, received, delivered, forwarded, …}, more as the node has it.
   virtual control_result counters() = 0;

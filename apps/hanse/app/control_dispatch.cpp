@@ -195,6 +195,7 @@ const std::map<std::string, reader, std::less<>> commands{
     {"peers", [](context c) -> action { return [&b = c.backend] { return b.peers(); }; }},
     {"engines", [](context c) -> action { return [&b = c.backend] { return b.engines(); }; }},
     {"counters", [](context c) -> action { return [&b = c.backend] { return b.counters(); }; }},
+    {"traces", [](context c) -> action { return [&b = c.backend] { return b.traces(); }; }},
     {"add", [](context c) { return one_text<&control_backend::add_ticket>(c, "ticket"); }},
     {"why", read_why},
     {"trust", read_trust},
@@ -236,6 +237,10 @@ error as_request_error(const error& e) {
 
 control_result control_backend::trust(const std::string&, std::uint8_t) {
   return error{errc::unsupported_protocol, "this node keeps no trust"};
+}
+
+control_result control_backend::traces() {
+  return error{errc::unsupported_protocol, "this node keeps no traces"};
 }
 
 control_result control_backend::domain(const domain_request&) {

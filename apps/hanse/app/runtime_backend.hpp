@@ -35,6 +35,7 @@ public:
   control_result why(const why_request& request) override;
   control_result trust(const std::string& who, std::uint8_t trust) override;
   control_result trace(const std::string& trace_id) override;
+  control_result traces() override;
   control_result counters() override;
   control_result spawn_engine(const spawn_request& request) override;
   control_result stop_engine(const std::string& engine) override;

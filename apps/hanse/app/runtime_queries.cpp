@@ -121,9 +121,13 @@ control_result runtime_backend::peers() {
                     {"trust", p.trust},
                     {"reputation", p.reputation},
                     {"permanent", p.pinned},
-                    {"sent", p.sent_octets},
-                    {"received", p.received_octets},
-                    {"queued", nullptr}});
+                    {"sent", p.load.octets_out},
+                    {"received", p.load.octets_in},
+                    {"messages_sent", p.load.messages_out},
+                    {"messages_received", p.load.messages_in},
+                    {"queued", p.load.queued_messages},
+                    {"queued_octets", p.load.queued_octets},
+                    {"measured_ms", p.load.measured_ms == 0 ? json(nullptr) : json(p.load.measured_ms)}});
   }
   return json{{"peers", list}};
 }
@@ -331,6 +335,19 @@ control_result runtime_backend::trace(const std::string& text) {
                       {"id", std::to_string(e.id)},
                       {"detail", e.detail}});
   return json{{"trace", text}, {"events", events}};
+}
+
+control_result runtime_backend::traces() {
+  lock guard{stopping_};
+  HANSE_CHECK(running());
+  auto list = json::array();
+  for (auto& e : node_->services().newest_traces(traces_listed_max))
+    list.push_back({{"trace", to_string(e.trace)},
+                    {"time_us", e.time_us},
+                    {"event", e.event},
+                    {"source", to_string(e.source)},
+                    {"destination", to_string(e.destination)}});
+  return json{{"traces", list}};
 }
 
 control_result runtime_backend::counters() {
