@@ -17,17 +17,17 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-} // namespace
-
-control_result ask_node(const fs::path& socket, const nlohmann::json& request, std::chrono::milliseconds timeout,
-                        const stop_event* cancel) {
+/// `silence`: every line of the answer starts the timeout anew.
+control_result ask_within(const fs::path& socket, const nlohmann::json& request, int file,
+                          const std::function<void(const nlohmann::json&)>& on_progress,
+                          std::chrono::milliseconds timeout, bool silence, const stop_event* cancel) {
   auto deadline = std::chrono::steady_clock::now() + timeout;
   HANSE_TRY(auto fd, connect_local(socket));
   line_channel channel{std::move(fd), control_line_max, cancel};
   auto line = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (line.size() > control_line_max) return error{errc::too_long, "the request is over 2 MiB"};
   // A node that is full answers before it has read the request: the answer counts, not the failed write.
-  auto written = channel.write_line(std::move(line), deadline);
+  auto written = channel.write_line(std::move(line), deadline, file);
   if (!written && written.error() != errc::link_closed) return written.error();
   while (true) {
     auto reply = channel.read_line(deadline);
@@ -37,7 +37,22 @@ control_result ask_node(const fs::path& socket, const nlohmann::json& request, s
       return error{errc::timed_out, "the node did not answer within " + std::to_string(timeout.count()) + " ms"};
     if (!reply) return reply.error();
     if (auto result = decode_reply(*reply)) return *std::move(result);
+    if (on_progress) on_progress(nlohmann::json::parse(*reply));
+    if (silence) deadline = std::chrono::steady_clock::now() + timeout;
   }
+}
+
+} // namespace
+
+control_result ask_node(const fs::path& socket, const nlohmann::json& request, std::chrono::milliseconds timeout,
+                        const stop_event* cancel) {
+  return ask_within(socket, request, -1, {}, timeout, false, cancel);
+}
+
+control_result ask_node_with_file(const fs::path& socket, const nlohmann::json& request, int file,
+                                  const std::function<void(const nlohmann::json&)>& on_progress,
+                                  std::chrono::milliseconds silence, const stop_event* cancel) {
+  return ask_within(socket, request, file, on_progress, silence, true, cancel);
 }
 
 fs::path default_node_directory() {

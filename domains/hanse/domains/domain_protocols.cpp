@@ -1,6 +1,7 @@
 // The built-in protocols and their parameters; see the header.
 #include "hanse/domains/domain_protocols.hpp"
 
+#include "hanse/domains/storage_protocol.hpp"
 #include "hanse/protocols/dissemination.hpp"
 
 #include <charconv>
@@ -33,10 +34,6 @@ expected<lattice_config> blocklace_of(const protocol_parameters& parameters) {
   return c;
 }
 
-expected<unit> any_parameters(const protocol_parameters&) {
-  return ok();
-}
-
 } // namespace
 
 domain_protocols domain_protocols::builtin() {
@@ -46,7 +43,7 @@ domain_protocols domain_protocols::builtin() {
     (void)p.dissemination.add({name, 1, 0}, [text = std::string{name} + "/1"](const protocol_parameters& parameters) {
       return dissemination_registry::builtin().check(text, {parameters.begin(), parameters.end()});
     });
-  (void)p.storage.add({"blocks", 1, 0}, any_parameters);
+  storage_registry::builtin().teach(p);
   return p;
 }
 
