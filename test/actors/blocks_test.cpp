@@ -331,7 +331,8 @@ TEST_CASE_FIXTURE(block_fixture, "blocks from outside of the domain are refused 
   auto a = host(220), b = host(221);
   (void)domain_of(260, {a.get(), b.get()});
   const auto before = drops(*a->n, errc::permission_denied);
-  auto p = note_to(b->n->id(), a->n->id(), blocks_protocol(), shared_bytes{encode(block_message{blocks_ask{{digest{}}}})});
+  auto p =
+      note_to(b->n->id(), a->n->id(), blocks_protocol(), shared_bytes{encode(block_message{blocks_ask{{digest{}}}})});
   (void)b->n->send(std::move(p)); // to the node, not within a domain
   CHECK(eventually([&] { return drops(*a->n, errc::permission_denied) > before; }));
 }

@@ -44,8 +44,8 @@ void block_engine::take_domain(const domain_report& report, const std::vector<do
     e.protocol = wanted;
     if (const auto q = setup_->quotas.find(report.domain); q != setup_->quotas.end())
       store().set_quota(report.domain, q->second);
-    auto made = setup_->storage.make(wanted.id, {store(), *core_->key, disk_->random, report.domain},
-                                     wanted.parameters);
+    auto made =
+        setup_->storage.make(wanted.id, {store(), *core_->key, disk_->random, report.domain}, wanted.parameters);
     if (made) {
       e.machine = *std::move(made);
     } else {

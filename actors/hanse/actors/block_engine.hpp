@@ -15,17 +15,17 @@
 
 namespace hanse {
 
-inline constexpr std::uint32_t block_ttl_ms = 15'000;               ///< of bodies between nodes; a guess
-inline constexpr std::uint32_t block_domains_ms = 20;               ///< changes of domains are looked at together
-inline constexpr std::uint32_t block_again_ms = 5'000;              ///< … and our trust in members, at least so often
-inline constexpr std::uint32_t block_save_ms = 1'000; ///< what was fetched is on disk after so long
-inline constexpr std::size_t block_gets_max = 64;                   ///< under way at this node; each holds up to 4 MiB
-inline constexpr std::size_t block_spreads_max = 64;                ///< under way at this node
-inline constexpr std::size_t content_ahead_max = 4 * 1024 * 1024;   ///< octets decoded before they are asked for
-inline constexpr std::size_t content_whole_max = 16 * 1024 * 1024;  ///< octets of content in one message
-inline constexpr std::size_t block_list_max = 4096;                 ///< entries in one answer
-inline constexpr std::uint32_t block_verify_max = 1024;             ///< blocks read for one request, 32 MiB
-inline constexpr std::size_t block_commits_max = 4096;              ///< requests that wait for the disk
+inline constexpr std::uint32_t block_ttl_ms = 15'000;              ///< of bodies between nodes; a guess
+inline constexpr std::uint32_t block_domains_ms = 20;              ///< changes of domains are looked at together
+inline constexpr std::uint32_t block_again_ms = 5'000;             ///< … and our trust in members, at least so often
+inline constexpr std::uint32_t block_save_ms = 1'000;              ///< what was fetched is on disk after so long
+inline constexpr std::size_t block_gets_max = 64;                  ///< under way at this node; each holds up to 4 MiB
+inline constexpr std::size_t block_spreads_max = 64;               ///< under way at this node
+inline constexpr std::size_t content_ahead_max = 4 * 1024 * 1024;  ///< octets decoded before they are asked for
+inline constexpr std::size_t content_whole_max = 16 * 1024 * 1024; ///< octets of content in one message
+inline constexpr std::size_t block_list_max = 4096;                ///< entries in one answer
+inline constexpr std::uint32_t block_verify_max = 1024;            ///< blocks read for one request, 32 MiB
+inline constexpr std::size_t block_commits_max = 4096;             ///< requests that wait for the disk
 
 /// The store and where it keeps blocks. Shared with the actor before it runs, then its own.
 struct block_disk {

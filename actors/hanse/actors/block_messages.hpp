@@ -1,5 +1,5 @@
-// What is said to a node's blocks (block_engine.hpp): wishes to keep and to get content, and reports. In one process only.
-// Not the messages between members (domains/block_message.hpp).
+// What is said to a node's blocks (block_engine.hpp): wishes to keep and to get content, and reports. In one process
+// only. Not the messages between members (domains/block_message.hpp).
 #pragma once
 
 #include "hanse/domains/content_transfer.hpp"

@@ -14,9 +14,9 @@ using internal::ask;
 
 namespace {
 
-constexpr std::size_t piece_size = 1024 * 1024;   // octets of content read at once, and of blocks in one message
-constexpr std::size_t batches_max = 3;            // under way to the actor
-constexpr std::uint32_t part_ms = 250;            // between two looks at the watch
+constexpr std::size_t piece_size = 1024 * 1024;        // octets of content read at once, and of blocks in one message
+constexpr std::size_t batches_max = 3;                 // under way to the actor
+constexpr std::uint32_t part_ms = 250;                 // between two looks at the watch
 constexpr auto disk_timeout = std::chrono::minutes{2}; // a guess, for a disk that is very busy
 
 /// Requests of one thread for the length of one call.

@@ -11,9 +11,9 @@
 namespace hanse {
 
 struct block_options {
-  std::filesystem::path directory = {};                    ///< blocks.db is made there; empty: in memory only
-  storage_registry storage = storage_registry::builtin();  ///< what a domain may name; `teach` it to the domains, too
-  std::map<identity, std::uint64_t> quotas = {};           ///< octets, by domain
+  std::filesystem::path directory = {};                   ///< blocks.db is made there; empty: in memory only
+  storage_registry storage = storage_registry::builtin(); ///< what a domain may name; `teach` it to the domains, too
+  std::map<identity, std::uint64_t> quotas = {};          ///< octets, by domain
   block_store_config store = {};
   const char* vfs = nullptr; ///< for tests: an SQLite VFS that meets faults
 };

@@ -91,9 +91,9 @@ domain_actor::behavior_type domain_engine::make_behavior() {
       [this](list_atom) { return node().reports(); },
       [this](list_atom, const identity& domain) { return node().members(domain); },
       [this](draw_atom, const identity& domain, std::uint64_t blocks) -> caf::result<lace_drawing> {
-        const auto* lattice = node().lattice(domain);
-        if (!lattice) return to_caf(error{errc::not_found, "this node is not in that domain"});
-        return draw(*lattice, blocks);
+        const auto* membership = node().membership(domain);
+        if (!membership) return to_caf(error{errc::not_found, "this node is not in that domain"});
+        return membership->drawing(blocks);
       },
       [this](watch_atom, const caf::strong_actor_ptr& listener) {
         std::erase_if(listeners_, [](auto& l) { return !l.lock(); });

@@ -23,7 +23,8 @@ void stat(command_context& c) {
   auto answer = c.ask("ask for the blocks", {{"command", "block_stat"}});
   if (!answer) return;
   c.print(*answer, [&] {
-    text_table table{{"domain", "protocol", ">blocks", ">stored", ">quota", ">members", ">fetched", ">served", "why not"}};
+    text_table table{
+        {"domain", "protocol", ">blocks", ">stored", ">quota", ">members", ">fetched", ">served", "why not"}};
     for (const auto& d : answer->at("domains"))
       table.add({field(d, "name").empty() ? field(d, "domain") : field(d, "name"), field(d, "protocol"),
                  field(d, "blocks"), size_of(d, "octets"), size_of(d, "quota_octets"), field(d, "members"),
@@ -74,9 +75,8 @@ void verify(command_context& c) {
       std::chrono::seconds{60}, &abort);
   meter.clear();
   if (!answer) return c.fail_to_ask("verify the blocks", answer.error());
-  c.print(*answer, [&] {
-    c.out << answer->at("checked") << " blocks checked, " << answer->at("corrupt") << " damaged\n";
-  });
+  c.print(*answer,
+          [&] { c.out << answer->at("checked") << " blocks checked, " << answer->at("corrupt") << " damaged\n"; });
   if (answer->at("corrupt") == 0) return;
   c.exit_code = exit_failed;
   c.err << "hanse: damaged blocks are no longer served, and fetched again from other members\n"
@@ -95,7 +95,8 @@ void add_block_commands(CLI::App& program, command_context& context) {
   auto* l = b->add_subcommand("ls", "Every block with its size and its leases, a line each");
   l->footer("Example:\n  hanse block ls");
   l->callback([&context] { list(context); });
-  auto* g = b->add_subcommand("gc", "End leases that are over now, and remove blocks without any; happens by itself, too");
+  auto* g =
+      b->add_subcommand("gc", "End leases that are over now, and remove blocks without any; happens by itself, too");
   g->footer("Example:\n  hanse block gc");
   g->callback([&context] { collect(context); });
   auto* v = b->add_subcommand("verify", "Read and check every block; fails if one is damaged");

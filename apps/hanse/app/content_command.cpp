@@ -81,8 +81,9 @@ void put_directory(command_context& c, const put_options& o, transfer& t) {
   t.meter.clear();
   if (!content) return c.fail_to_ask("put " + o.what, content.error());
   for (const auto& path : done.left_out) c.err << "hanse: left out " << path << ": neither a file nor a directory\n";
-  json answer{{"content", *content},         {"octets", done.octets},     {"files", done.files},
-              {"directories", done.directories}, {"left_out", done.left_out}, {"replicas_least", done.replicas}};
+  json answer{{"content", *content},       {"octets", done.octets},
+              {"files", done.files},       {"directories", done.directories},
+              {"left_out", done.left_out}, {"replicas_least", done.replicas}};
   c.print(answer, [&] { c.out << *content << std::endl; });
   check_replicas(c, o.replicas, done.replicas, "");
 }
@@ -120,9 +121,8 @@ void get_directory(command_context& c, const get_options& o, transfer& t) {
       get_tree(t.client, o.content, o.output, done, [&](const std::string&, std::uint64_t) { t.before = done.octets; });
   t.meter.clear();
   if (!got) return c.fail_to_ask("get the directory", got.error());
-  c.print(json{{"files", done.files}, {"directories", done.directories}, {"octets", done.octets}}, [&] {
-    c.err << done.files << " files, " << done.directories << " directories in " << o.output << '\n';
-  });
+  c.print(json{{"files", done.files}, {"directories", done.directories}, {"octets", done.octets}},
+          [&] { c.err << done.files << " files, " << done.directories << " directories in " << o.output << '\n'; });
 }
 
 /// Under another name until it is complete.
@@ -142,7 +142,8 @@ expected<json> get_file(const get_options& o, transfer& t) {
 }
 
 void get(command_context& c, const get_options& o) {
-  if (o.output == "-" && c.json) return c.misuse("with --json give a file to -o, since the answer goes to standard output");
+  if (o.output == "-" && c.json)
+    return c.misuse("with --json give a file to -o, since the answer goes to standard output");
   transfer t{c, o.domain};
   std::error_code ignored;
   if (o.output != "-" && (o.output.ends_with('/') || fs::is_directory(o.output, ignored)))
@@ -159,7 +160,8 @@ void get(command_context& c, const get_options& o) {
 } // namespace
 
 void add_content_commands(CLI::App& program, command_context& context) {
-  auto* p = program.add_subcommand("put", "Keep a file, a directory or standard input in a domain; prints a capability");
+  auto* p =
+      program.add_subcommand("put", "Keep a file, a directory or standard input in a domain; prints a capability");
   auto po = std::make_shared<put_options>();
   p->add_option("WHAT", po->what, "A file, a directory, or - for standard input")->required();
   p->add_option("--domain", po->domain, "Whose members may have it; not needed in one domain");

@@ -50,7 +50,7 @@ private:
   expected<std::optional<manifest_entry>> put_entry(const fs::path& path, std::size_t depth) {
     manifest_entry e;
     e.name = path.filename().string();
-    struct stat is{};
+    struct stat is {};
     if (::lstat(path.c_str(), &is) != 0) return io_failure(path, errno);
     e.mode = static_cast<std::uint16_t>(is.st_mode & mode_mask);
     std::string urn;
@@ -117,8 +117,7 @@ private:
       HANSE_CHECK(get(to_urn(e.content), below.get(), path, depth + 1));
       return set_mode(below.get(), e.mode, path); // last: it may forbid to write
     }
-    unique_fd file{
-        ::openat(directory, e.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    unique_fd file{::openat(directory, e.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!file) return io_failure(path, errno);
     if (watch_) watch_(path.string(), e.size);
     auto got = client_.get(to_urn(e.content), file.get(), e.size);

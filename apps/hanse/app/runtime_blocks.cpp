@@ -1,6 +1,6 @@
-// The blocks of the program's node: what `hanse put`, `hanse get` and `hanse block …` ask of it. Content goes through an
-// open file that the client hands over, so it takes no detour through JSON, the node opens no path by somebody's word,
-// and files, pipes and terminals are the same.
+// The blocks of the program's node: what `hanse put`, `hanse get` and `hanse block …` ask of it. Content goes through
+// an open file that the client hands over, so it takes no detour through JSON, the node opens no path by somebody's
+// word, and files, pipes and terminals are the same.
 #include "hanse/app/runtime_backend.hpp"
 #include "hanse/app/text_file.hpp"
 #include "hanse/crypto/bytes.hpp"
@@ -108,8 +108,7 @@ expected<identity> runtime_backend::resolve_own_domain(const std::string& text) 
   for (const auto& r : all)
     if (r.role == domain_role::member) in.push_back(&r);
   if (in.size() == 1) return in.front()->domain;
-  if (in.empty())
-    return error{errc::not_found, "this node is in no domain; enter one with `hanse domain join`"};
+  if (in.empty()) return error{errc::not_found, "this node is in no domain; enter one with `hanse domain join`"};
   std::string names;
   for (const auto* r : in) names += (names.empty() ? "" : ", ") + (r->name.empty() ? to_string(r->domain) : r->name);
   return error{errc::bad_value, "this node is in several domains; say --domain with one of " + names};
@@ -132,9 +131,9 @@ control_result runtime_backend::put_content(const block_request& request, const 
     });
   };
   const auto waiting = [&] { return watch(put_progress{latest}); };
-  HANSE_TRY(const auto kept, blocks_->put(
-                                 wish, [&](std::span<std::byte> into) { return read_file(channel.file, into, waiting); },
-                                 watch));
+  HANSE_TRY(const auto kept,
+            blocks_->put(
+                wish, [&](std::span<std::byte> into) { return read_file(channel.file, into, waiting); }, watch));
   auto replicas = json::array();
   for (const auto& r : kept.replicas)
     replicas.push_back({{"node", to_string(r.node)},
@@ -157,7 +156,7 @@ control_result runtime_backend::get_content(const block_request& request, const 
   wish.content = *capability;
   wish.size_max = request.size_max;
   HANSE_TRY(wish.domain, resolve_own_domain(request.domain));
-  struct stat kind{};
+  struct stat kind {};
   const auto regular = ::fstat(channel.file, &kind) == 0 && S_ISREG(kind.st_mode);
   const std::size_t step = regular ? file_write_max : PIPE_BUF;
   teller tell{channel, ending_};
@@ -179,12 +178,8 @@ control_result runtime_backend::get_content(const block_request& request, const 
   for (const auto& [node, blocks] : done.sources)
     if (node != node_->id())
       sources.push_back({{"node", to_string(node)}, {"name", name_of(node)}, {"blocks", blocks}});
-  return json{{"content", request.content},
-              {"domain", to_string(wish.domain)},
-              {"octets", done.octets},
-              {"blocks_local", done.blocks_local},
-              {"blocks_fetched", done.blocks_fetched},
-              {"sources", sources}};
+  return json{{"content", request.content},        {"domain", to_string(wish.domain)},      {"octets", done.octets},
+              {"blocks_local", done.blocks_local}, {"blocks_fetched", done.blocks_fetched}, {"sources", sources}};
 }
 
 control_result runtime_backend::block_stat() {
@@ -197,10 +192,17 @@ control_result runtime_backend::block_stat() {
     domains.push_back(std::move(j));
   }
   const auto& s = r.store;
-  return json{{"domains", domains},       {"puts", s.puts},           {"gets", s.gets},
-              {"corrupt", s.corrupt},     {"scrubbed", s.scrubbed},   {"scrub_passes", s.scrub_passes},
-              {"expired", s.expired},     {"removed", s.removed},     {"commits", s.commits},
-              {"gets_under_way", r.gets}, {"puts_under_way", r.spreads}};
+  return json{{"domains", domains},
+              {"puts", s.puts},
+              {"gets", s.gets},
+              {"corrupt", s.corrupt},
+              {"scrubbed", s.scrubbed},
+              {"scrub_passes", s.scrub_passes},
+              {"expired", s.expired},
+              {"removed", s.removed},
+              {"commits", s.commits},
+              {"gets_under_way", r.gets},
+              {"puts_under_way", r.spreads}};
 }
 
 control_result runtime_backend::list_blocks(const block_request& request) {

@@ -11,8 +11,8 @@ namespace hanse::app {
 
 namespace {
 
-constexpr std::size_t bar_width = 30;   // columns
-constexpr double smoothing = 0.3;       // of the newest rate in the one that is shown
+constexpr std::size_t bar_width = 30; // columns
+constexpr double smoothing = 0.3;     // of the newest rate in the one that is shown
 
 } // namespace
 
@@ -30,8 +30,8 @@ void transfer_meter::show(std::uint64_t octets, const std::string& more) {
   if (expected_ != 0) {
     const auto part = std::min(1.0, static_cast<double>(octets) / static_cast<double>(expected_));
     const auto full = static_cast<std::size_t>(part * bar_width);
-    out_ << '[' << std::string(full, '#') << std::string(bar_width - full, '-') << "] "
-         << static_cast<int>(part * 100) << "%  ";
+    out_ << '[' << std::string(full, '#') << std::string(bar_width - full, '-') << "] " << static_cast<int>(part * 100)
+         << "%  ";
   }
   out_ << size_text(octets) << "  " << size_text(static_cast<std::uint64_t>(rate_)) << "/s";
   if (!more.empty()) out_ << "  " << more;

@@ -1,6 +1,6 @@
-// The convergence secret of a domain: members that put the same content get the same blocks, and others cannot tell from
-// blocks whether content that they guess is there (ERIS 1.0 section 2.2; docs/blocks.md). Not the key to read: that is
-// the capability's.
+// The convergence secret of a domain: members that put the same content get the same blocks, and others cannot tell
+// from blocks whether content that they guess is there (ERIS 1.0 section 2.2; docs/blocks.md). Not the key to read:
+// that is the capability's.
 #pragma once
 
 #include "hanse/domains/eris.hpp"

@@ -83,8 +83,8 @@ step_runner::result step_runner::run(const content_put_step& s, work& w) {
         names += (names.empty() ? ", also at " : ", ") + n.name;
       }
   if (c.keepers.size() < s.replicas)
-    return error{errc::not_found, "only " + std::to_string(c.keepers.size()) + " other nodes keep it: " +
-                                      answer.at("refusal").dump()};
+    return error{errc::not_found,
+                 "only " + std::to_string(c.keepers.size()) + " other nodes keep it: " + answer.at("refusal").dump()};
   std::lock_guard guard{trials_mutex_};
   contents_[s.content] = std::move(c);
   return step_outcome{1, rate_text(hash.size, start) + names};
