@@ -82,6 +82,11 @@ domain_actor::behavior_type domain_engine::make_behavior() {
       [this](assume_atom, const identity& domain) {
         return act([&](auto& out) { return node().assume_current(domain, now(), out); });
       },
+      [this](secret_atom, const identity& domain) -> caf::result<std::vector<bytes>> {
+        const auto secret = node().convergence(domain);
+        if (!secret) return to_caf(secret.error());
+        return std::vector<bytes>{to_bytes(byte_view{*secret})};
+      },
       [this](find_atom, const identity& domain) { return find(domain); },
       [this](list_atom) { return node().reports(); },
       [this](list_atom, const identity& domain) { return node().members(domain); },
