@@ -20,8 +20,8 @@ public:
   /// would be taken for the next answer: ask no more then), `link_closed`, `cancelled`.
   control_result ask(const nlohmann::json& request, std::chrono::milliseconds timeout);
 
-  /// The same with an open file for the node (-1: none), and with `on_progress` for the lines before the answer; each of
-  /// them begins the time of `silence` anew.
+  /// The same with an open file for the node (-1: none), and with `on_progress` for the lines before the answer; each
+  /// of them begins the time of `silence` anew.
   control_result ask(const nlohmann::json& request, int file,
                      const std::function<void(const nlohmann::json&)>& on_progress, std::chrono::milliseconds silence);
 
