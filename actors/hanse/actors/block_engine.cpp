@@ -183,7 +183,9 @@ void block_engine::go_on_all() {
 }
 
 void block_engine::tick() {
+  if (!timer_ || now() < *timer_) return; // an earlier time was set since, and has come
   timer_.reset();
+  if (now() >= looked_ms_ + block_again_ms) domains_changed(); // trust changes without a word
   go_on_all();
 }
 
