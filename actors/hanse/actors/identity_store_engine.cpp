@@ -239,8 +239,7 @@ std::vector<peer_info> identity_store_engine::peers() const {
     p.measured = n.measured;
     if (auto i = connected_.find(n.node); i != connected_.end()) {
       p.connected = true;
-      p.sent_octets = i->second.measured.octets_out;
-      p.received_octets = i->second.measured.octets_in;
+      p.load = i->second.load;
     }
     result.push_back(std::move(p));
   }

@@ -36,6 +36,18 @@ milliseconds read_timeout(object_reader& in, milliseconds fallback) {
   return milliseconds{in.number("timeout_ms", 1, timeout_max_ms, static_cast<std::uint64_t>(fallback.count()))};
 }
 
+preference_request read_preferences(object_reader& in) {
+  preference_request r;
+  r.within = in.text("within");
+  r.local = in.flag("local");
+  r.trust_min = static_cast<std::uint8_t>(in.number("trust_min", 0, 255, 0));
+  r.rtt_max_ms = static_cast<std::uint32_t>(in.number("rtt_max_ms", 0, timeout_max_ms, 0));
+  r.ordered = in.flag("ordered");
+  r.any_security = in.flag("any_security");
+  if (r.local && !r.within.empty()) in.problem("local", "a message stays here or within a domain, not both");
+  return r;
+}
+
 action read_send(context c) {
   send_request r;
   r.destination = c.in.required_text("destination");
@@ -50,7 +62,19 @@ action read_send(context c) {
   r.reliable = c.in.flag("reliable");
   r.expect_reply = c.in.flag("expect_reply");
   r.timeout = read_timeout(c.in, r.timeout);
+  r.wants = read_preferences(c.in);
   return [r, &b = c.backend] { return b.send(r); };
+}
+
+action read_why(context c) {
+  why_request r{c.in.required_text("destination"), read_preferences(c.in)};
+  return [r, &b = c.backend] { return b.why(r); };
+}
+
+action read_trust(context c) {
+  auto who = c.in.required_text("who");
+  const auto trust = static_cast<std::uint8_t>(c.in.number("trust", 0, 255, 128));
+  return [who, trust, &b = c.backend] { return b.trust(who, trust); };
 }
 
 action read_ping(context c) {
@@ -199,8 +223,10 @@ const std::map<std::string, reader, std::less<>> commands{
     {"peers", [](context c) -> action { return [&b = c.backend] { return b.peers(); }; }},
     {"engines", [](context c) -> action { return [&b = c.backend] { return b.engines(); }; }},
     {"counters", [](context c) -> action { return [&b = c.backend] { return b.counters(); }; }},
+    {"traces", [](context c) -> action { return [&b = c.backend] { return b.traces(); }; }},
     {"add", [](context c) { return one_text<&control_backend::add_ticket>(c, "ticket"); }},
-    {"why", [](context c) { return one_text<&control_backend::why>(c, "destination"); }},
+    {"why", read_why},
+    {"trust", read_trust},
     {"stop_engine", [](context c) { return one_text<&control_backend::stop_engine>(c, "engine"); }},
     {"import_engine", [](context c) { return one_text<&control_backend::import_engine>(c, "file"); }},
     {"send", read_send},
@@ -242,6 +268,14 @@ error as_request_error(const error& e) {
 }
 
 } // namespace
+
+control_result control_backend::trust(const std::string&, std::uint8_t) {
+  return error{errc::unsupported_protocol, "this node keeps no trust"};
+}
+
+control_result control_backend::traces() {
+  return error{errc::unsupported_protocol, "this node keeps no traces"};
+}
 
 control_result control_backend::domain(const domain_request&) {
   return error{errc::unsupported_protocol, "this node runs no domains"};

@@ -33,8 +33,10 @@ public:
   control_result add_ticket(const std::string& ticket) override;
   control_result send(const send_request& request) override;
   control_result ping(const ping_request& request) override;
-  control_result why(const std::string& destination) override;
+  control_result why(const why_request& request) override;
+  control_result trust(const std::string& who, std::uint8_t trust) override;
   control_result trace(const std::string& trace_id) override;
+  control_result traces() override;
   control_result counters() override;
   control_result spawn_engine(const spawn_request& request) override;
   control_result stop_engine(const std::string& engine) override;
@@ -69,6 +71,7 @@ private:
   expected<identity> start_imported_file(const std::filesystem::path& file);
   expected<key_pair> engine_key(const engine_config& engine);
   expected<identity> resolve(const std::string& text);
+  expected<std::pair<routing_preferences, transport_preferences>> preferences(const preference_request& wants);
   expected<engine_entry> local_engine(const std::string& text);
   std::string name_of(const identity& id);
   expected<answer> wait_for(post p, std::chrono::milliseconds timeout);
