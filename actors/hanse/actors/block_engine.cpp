@@ -158,6 +158,8 @@ void block_engine::perform(const identity& domain, entry& e, block_effects effec
         if (s.domain == domain && s.machine->on(*p)) break;
     } else if (auto* liar = std::get_if<block_misbehaviour>(&effect)) {
       refuse("blocks_peer_faulted", liar->node, liar->why);
+      compat::send(self_, core_->identities, measure_atom_v, liar->node,
+                   static_cast<std::int16_t>(reputation_event::misbehaved));
     } else {
       fail(std::get<block_store_failed>(effect).why);
     }

@@ -102,7 +102,8 @@ using identity_store_actor = caf::typed_actor<
     caf::result<void>(register_atom, std::vector<bytes>), caf::result<void>(remove_atom, identity), //
     caf::result<route>(resolve_atom, route_request), caf::result<route_explanation>(explain_atom, route_request),
     caf::result<void>(link_up_atom, identity), caf::result<void>(link_down_atom, identity),
-    caf::result<void>(measure_atom, link_event), //
+    caf::result<void>(measure_atom, link_event),
+    caf::result<void>(measure_atom, identity, int16_t), // a node did well or ill: a reputation_event
     caf::result<void>(trust_atom, identity, uint8_t), caf::result<std::vector<peer_info>>(list_atom),
     caf::result<std::vector<engine_info>>(list_atom, identity), caf::result<void>(stop_atom),
     caf::result<std::vector<bytes>>(adverts_atom),           // everything worth telling a peer
