@@ -228,19 +228,6 @@ void block_engine::settle_commits() {
   }
 }
 
-template <class T>
-expected<T> block_engine::checked(expected<T> result) {
-  if (!result && result.code() == errc::io_error) fail(result.error());
-  return result;
-}
-
-template expected<unit> block_engine::checked(expected<unit>);
-template expected<bool> block_engine::checked(expected<bool>);
-template expected<time_ms> block_engine::checked(expected<time_ms>);
-template expected<std::optional<bytes>> block_engine::checked(expected<std::optional<bytes>>);
-template expected<std::vector<block_info>> block_engine::checked(expected<std::vector<block_info>>);
-template expected<std::vector<block_lease>> block_engine::checked(expected<std::vector<block_lease>>);
-
 /// What is durable is no longer known: nothing is acknowledged or served any more, and the node stops.
 void block_engine::fail(const error& why) {
   if (failed_) return;

@@ -99,8 +99,12 @@ private:
   void flush(done_function done);
   void settle_commits();
   void fail(const error& why);
+  /// An I/O error stops the node.
   template <class T>
-  expected<T> checked(expected<T> result); ///< an I/O error stops the node
+  expected<T> checked(expected<T> result) {
+    if (!result && result.code() == errc::io_error) fail(result.error());
+    return result;
+  }
   void stop();
   void send_posts();
 
