@@ -105,8 +105,9 @@ cmp large large.c
 [ "$(number "$said" blocks_fetched)" -gt 0 ] || fail "nothing was fetched: $said"
 
 # A get that is interrupted leaves no file, and the node goes on.
-on c get "$(on a put c/data/blocks.db --private)" -o interrupted & getter=$!
-kill -INT $getter
+interrupted=$(on a put c/data/blocks.db --private)
+"$hanse" --socket c/data/control.sock get "$interrupted" -o interrupted 2>/dev/null & getter=$!
+kill -TERM $getter || true
 wait $getter || true
 [ ! -e interrupted.part ] || fail "an interrupted get left a part"
 on c block stat >/dev/null
