@@ -56,6 +56,10 @@ on b sub news --json >b.events & nodes+=($!)
 on c sub --domain lab --tag weather >c.events & nodes+=($!)
 for n in b c; do until_says '"joined": true' on $n --json topic show news; done
 
+for n in b c; do
+  [[ $(on $n --json topic show news | sed -n '/"eager"/,/]/p') == *hk1* ]] || fail "$n tells of nobody that events go to"
+done
+
 # Publishing; an answer never comes before its question, anywhere.
 on a pub news --body '["question"]'
 until_says question cat b.events
