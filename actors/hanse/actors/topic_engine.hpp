@@ -3,6 +3,7 @@
 // (topics.hpp).
 #pragma once
 
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/node.hpp"
 
 #include <caf/stateful_actor.hpp>
@@ -38,6 +39,7 @@ struct topic_machine {
   system_random random;
   key_event_verifier verifier;
   topics node;
+  std::shared_ptr<internal::change_signal> changes = std::make_shared<internal::change_signal>();
 };
 
 /// What an earlier life left: see the tables.
