@@ -2,13 +2,16 @@
 // router, members to the identity store, changes to listeners. Not the API for programs (domains.hpp).
 #pragma once
 
-#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/node.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
 namespace hanse {
+
+namespace internal {
+class change_signal;
+}
 
 inline constexpr std::uint32_t domain_ttl_ms = 15'000;    ///< of bodies between members; a guess
 inline constexpr std::uint32_t domain_find_ms = 10'000;   ///< then a find has failed
@@ -20,7 +23,7 @@ struct domain_machine {
       : node(own, random, std::move(protocols), config) {}
   system_random random;
   domain_node node;
-  std::shared_ptr<internal::change_signal> changes = std::make_shared<internal::change_signal>();
+  std::shared_ptr<internal::change_signal> changes; ///< always set
 };
 
 class domain_engine {

@@ -3,6 +3,7 @@
 
 #include "hanse/actors/domain_engine.hpp"
 #include "hanse/actors/internal/ask.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 
 namespace hanse {
 
@@ -33,7 +34,8 @@ expected<std::unique_ptr<node_domains>> node_domains::start(node& n, domain_opti
     else
       complain("psk_file_unreadable", {keys.error().code, file + ": " + to_string(keys.error())});
   }
-  auto changes = machine->changes;
+  auto changes = std::make_shared<internal::change_signal>();
+  machine->changes = changes;
   auto actor = caf::actor_cast<domain_actor>(
       n.system().spawn<domain_actor::stateful_impl<domain_engine>>(core, std::move(machine)));
   const auto service = caf::actor_cast<service_actor>(actor);

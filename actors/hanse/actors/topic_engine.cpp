@@ -2,6 +2,7 @@
 #include "hanse/actors/topic_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/service.hpp"
 
 namespace hanse {

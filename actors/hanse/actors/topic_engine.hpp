@@ -3,7 +3,6 @@
 // (topics.hpp).
 #pragma once
 
-#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/node.hpp"
 
 #include <caf/stateful_actor.hpp>
@@ -15,6 +14,10 @@
 #include <set>
 
 namespace hanse {
+
+namespace internal {
+class change_signal;
+}
 
 inline constexpr std::string_view topic_advert_table = "topic-advert";
 inline constexpr std::string_view topic_kept_table = "topic-kept"; ///< topics that this node always takes part in
@@ -39,7 +42,7 @@ struct topic_machine {
   system_random random;
   key_event_verifier verifier;
   topics node;
-  std::shared_ptr<internal::change_signal> changes = std::make_shared<internal::change_signal>();
+  std::shared_ptr<internal::change_signal> changes; ///< always set
 };
 
 /// What an earlier life left: see the tables.

@@ -2,6 +2,7 @@
 #include "hanse/actors/topics.hpp"
 
 #include "hanse/actors/internal/ask.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/topic_engine.hpp"
 
 #include <algorithm>
@@ -51,7 +52,8 @@ expected<std::unique_ptr<node_topics>> node_topics::start(node& n, node_domains&
   for (const auto& r : kept)
     if (const auto topic = identity::decode(r.key)) memory.kept.push_back(*topic);
   auto machine = std::make_shared<topic_machine>(n.id(), std::move(options.dissemination), options.machine);
-  auto changes = machine->changes;
+  auto changes = std::make_shared<internal::change_signal>();
+  machine->changes = changes;
   auto actor = caf::actor_cast<topic_actor>(n.system().spawn<topic_actor::stateful_impl<topic_engine>>(
       core, domains.handle(), std::move(machine), std::move(memory)));
   HANSE_CHECK(n.register_service(std::string{topics_protocol_name}, caf::actor_cast<service_actor>(actor)));
