@@ -265,6 +265,7 @@ expected<unit> runtime_backend::running() const {
 void runtime_backend::stop() {
   std::unique_lock guard{stopping_};
   if (std::exchange(stopped_, true)) return;
+  topics_.reset(); // what was published last leaves before the node stops
   if (node_) node_->stop();
 }
 
