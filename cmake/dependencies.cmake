@@ -12,6 +12,8 @@ if(NOT TARGET msgpackc-cxx)
 endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+# For the program alone (`hanse dashboard`): what is installed for developers does not need it.
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib>=0.11)
 
 if(HANSE_BUILD_TESTS)
   find_package(doctest REQUIRED)

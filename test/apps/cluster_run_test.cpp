@@ -188,8 +188,13 @@ TEST_CASE("a run that works: every kind of step, a report, nothing left") {
 TEST_CASE("a wrong answer fails the run, later steps are skipped, logs are kept") {
   auto wrong = call_echo();
   wrong["expect"] = {"ho"};
-  cluster_process run{scenario({add, wrong, {{"do", "kill"}, {"name", "never"}, {"node", "a"}}})};
+  temporary_directory out;
+  cluster_process run{scenario({add, wrong, {{"do", "kill"}, {"name", "never"}, {"node", "a"}}}),
+                      {"--junit", out / "junit.xml", "--logs", out / "logs"}};
   CHECK(run.finish() == "exited with status 1");
+  CHECK(has(content_of(out / "junit.xml"), "tests=\"4\" failures=\"1\" errors=\"0\""));
+  CHECK(has(content_of(out / "junit.xml"), "expected [&quot;ho&quot;], got [&quot;hi&quot;]"));
+  for (const auto* node : {"a", "b"}) CHECK(std::filesystem::exists(out / ("logs/" + std::string{node} + ".log")));
   CHECK(has(run.output, "expected [\"ho\"], got [\"hi\"]"));
   CHECK(step_of(run.report(), "hello").at("result") == "failed");
   CHECK(step_of(run.report(), "never").at("result") == "skipped");

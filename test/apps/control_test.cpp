@@ -36,7 +36,9 @@ public:
     return json{{"body", json::parse(r.body)}, {"from", r.from}, {"timeout", r.timeout.count()}};
   }
   control_result ping(const ping_request& r) override { return json{{"destination", r.destination}}; }
-  control_result why(const std::string& d) override { return json{{"destination", d}}; }
+  control_result why(const why_request& r) override {
+    return json{{"destination", r.destination}, {"within", r.wants.within}, {"trust_min", r.wants.trust_min}};
+  }
   control_result trace(const std::string& id) override { return json{{"trace", id}}; }
   control_result counters() override { return json{{"big", std::string(1'500'000, 'x')}}; }
   control_result spawn_engine(const spawn_request& r) override { return json{{"parameters", r.parameters}}; }

@@ -45,6 +45,7 @@ TEST_CASE("every command has help that ends with an example") {
                                                        {"send"},
                                                        {"ping"},
                                                        {"why"},
+                                                       {"trust"},
                                                        {"trace"},
                                                        {"engine"},
                                                        {"engine", "spawn"},

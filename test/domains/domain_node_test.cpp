@@ -116,10 +116,10 @@ TEST_CASE("two instances that started apart merge by one link, with what both di
     CHECK(w.report(n).state == w.report(11).state);
     CHECK(w.members(n) == w.members(11));
     CHECK(w.members(n).size() == 5);
-    const auto colour = w.machine(n).lattice(id(1))->map().value_of("colour");
-    CHECK(colour == w.machine(11).lattice(id(1))->map().value_of("colour"));
-    CHECK(w.machine(n).lattice(id(1))->map().value_of("shape") == to_bytes("round"));
-    CHECK(w.machine(n).lattice(id(1))->map().level_of(id(13)) == 5);
+    const auto colour = w.machine(n).membership(id(1))->value_of("colour");
+    CHECK(colour == w.machine(11).membership(id(1))->value_of("colour"));
+    CHECK(w.machine(n).membership(id(1))->value_of("shape") == to_bytes("round"));
+    CHECK(w.machine(n).membership(id(1))->level_of(id(13)) == 5);
   }
   CHECK(w.node(12).reached.contains(id(15)));
 }

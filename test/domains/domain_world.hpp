@@ -43,6 +43,7 @@ struct domain_world {
 
   time_ms now = 1'000'000;
   domain_node_config config;
+  domain_protocols protocols = domain_protocols::builtin();
   std::map<identity, std::unique_ptr<world_node>> nodes;
   std::deque<packet> queue;
   std::set<std::pair<identity, identity>> links; ///< both directions
@@ -58,7 +59,7 @@ struct domain_world {
   domain_node& machine(std::uint64_t number) { return *node(number).machine; }
 
   void boot(world_node& n, const psk_list& keys = {}) {
-    n.machine = std::make_unique<domain_node>(n.keys, n.random, domain_protocols::builtin(), config);
+    n.machine = std::make_unique<domain_node>(n.keys, n.random, protocols, config);
     for (const auto table : domain_tables)
       for (const auto& [k, v] : n.disk[std::string{table}]) REQUIRE(n.machine->restore(table, k, v));
     for (const auto& r : n.machine->reports()) (void)n.machine->set_keys(r.domain, keys);

@@ -253,6 +253,7 @@ TEST_CASE("map: operations decode only from their one encoding") {
         remove_op("k", 5), remove_op(id(3), 5), revoke_op(id(3), 5), ack_op(5), checkpoint}) {
     const auto octets = encode(op);
     CHECK(*decode_map_op(octets) == op);
+    CHECK(to_bytes(value_in(octets)) == op.value);
     for_each_other_length(octets, [&](byte_view bad) { CHECK_FALSE(decode_map_op(bad)); });
     for_each_bit_flip(octets, [&](byte_view bad) {
       if (const auto other = decode_map_op(bad)) CHECK(encode(*other) == to_bytes(bad));

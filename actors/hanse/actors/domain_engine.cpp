@@ -83,13 +83,18 @@ domain_actor::behavior_type domain_engine::make_behavior() {
       [this](assume_atom, const identity& domain) {
         return act([&](auto& out) { return node().assume_current(domain, now(), out); });
       },
+      [this](secret_atom, const identity& domain) -> caf::result<std::vector<bytes>> {
+        const auto secret = node().convergence(domain);
+        if (!secret) return to_caf(secret.error());
+        return std::vector<bytes>{to_bytes(byte_view{*secret})};
+      },
       [this](find_atom, const identity& domain) { return find(domain); },
       [this](list_atom) { return node().reports(); },
       [this](list_atom, const identity& domain) { return node().members(domain); },
       [this](draw_atom, const identity& domain, std::uint64_t blocks) -> caf::result<lace_drawing> {
-        const auto* lattice = node().lattice(domain);
-        if (!lattice) return to_caf(error{errc::not_found, "this node is not in that domain"});
-        return draw(*lattice, blocks);
+        const auto* membership = node().membership(domain);
+        if (!membership) return to_caf(error{errc::not_found, "this node is not in that domain"});
+        return membership->drawing(blocks);
       },
       [this](watch_atom, const caf::strong_actor_ptr& listener) {
         std::erase_if(listeners_, [](auto& l) { return !l.lock(); });
@@ -212,6 +217,9 @@ void domain_engine::tell(const identity&, const std::function<void(const domain_
 }
 
 void domain_engine::log(const domain_event& e) {
+  if (e.name == "equivocator")
+    compat::send(self_, core_->identities, measure_atom_v, e.node,
+                 static_cast<std::int16_t>(reputation_event::proven_bad));
   if (e.why.code != errc::none) core_->services->counters.drop(e.why.code);
   core_->services->log(e.name == "equivocator" ? log_level::warning : log_level::info, e.name,
                        {{"domain", to_short_string(e.domain)},

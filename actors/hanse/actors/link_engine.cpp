@@ -163,6 +163,7 @@ bool link_engine::send_group(link_effects& effects) {
     return false;
   }
   services_->counters.batches_sent.inc();
+  messages_out_ += sizes.size();
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     queue_octets_ -= queue_cost(queue_.front());
     queue_.pop_front();
@@ -209,11 +210,14 @@ void link_engine::open_payload(shared_bytes payload) {
   if (!opened) {
     services_->log(log_level::warning, "payload_refused",
                    {{"peer", to_short_string(peer_)}, {"reason", to_string(opened.error())}});
+    compat::send(self_, peers_.identities, measure_atom_v, peer_,
+                 static_cast<std::int16_t>(reputation_event::misbehaved));
     return services_->counters.drop(opened.code(), count);
   }
   remember(opened->root);
   services_->counters.batches_received.inc();
   services_->counters.received.inc(opened->messages.size());
+  messages_in_ += opened->messages.size();
   under_way_ += size;
   active_ = true;
   if (!paused_ && under_way_ > link_under_way_max && wire_.socket) {
@@ -275,6 +279,8 @@ void link_engine::measure() {
   e.link = wire_.id;
   e.peer = peer_;
   e.measured = link_.metrics();
+  e.load = {messages_in_, messages_out_, e.measured.octets_in, e.measured.octets_out, queue_.size(), queue_octets_,
+            now};
   compat::send(self_, peers_.identities, measure_atom_v, e);
   if (!active_) return;
   active_ = false;

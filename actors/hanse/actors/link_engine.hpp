@@ -67,6 +67,7 @@ private:
 
   std::deque<outbound> queue_;
   std::size_t queue_octets_ = 0;
+  std::uint64_t messages_in_ = 0, messages_out_ = 0;
   bool flush_sent_ = false;
   std::size_t under_way_ = 0;
   bool paused_ = false, up_ = false, ended_ = false;

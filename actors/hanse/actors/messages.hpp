@@ -2,6 +2,7 @@
 // process, so they may hold keys, handles and shared buffers. Not the wire (protocols/envelope.hpp).
 #pragma once
 
+#include "hanse/actors/block_messages.hpp"
 #include "hanse/actors/caf_compat.hpp"
 #include "hanse/crypto/keys.hpp"
 #include "hanse/domains/domain_node.hpp"
@@ -121,6 +122,14 @@ struct engine_info {
   std::uint64_t version = 0;
 };
 
+/// What a link carried since it is up, and what waits to be signed and sent.
+struct link_load {
+  std::uint64_t messages_in = 0, messages_out = 0;
+  std::uint64_t octets_in = 0, octets_out = 0; ///< as on the wire
+  std::uint64_t queued_messages = 0, queued_octets = 0;
+  time_ms measured_ms = 0; ///< when; every second. 0: not yet
+};
+
 /// One node in a listing.
 struct peer_info {
   identity id;
@@ -131,7 +140,7 @@ struct peer_info {
   std::uint8_t trust = trust_default;
   std::int32_t reputation = 0;
   measurements measured;
-  std::uint64_t sent_octets = 0, received_octets = 0;
+  link_load load;
 };
 
 /// One step in the life of a traced message.
@@ -155,6 +164,7 @@ struct link_event {
   std::uint64_t id_floor = 0; ///< of `up`: the far side refuses message ids up to here
   std::uint64_t life = 0;     ///< of `up`: another one than before means that the far side has restarted
   link_metrics measured;      ///< of `measured`
+  link_load load = {};        ///< of `measured`
   channel_ptr channel = {};   ///< of `up`
 };
 
@@ -228,6 +238,17 @@ struct topic_report {
   X(hanse::topic_fetch)                                                                                                \
   X(std::vector<hanse::topic_delivery>)                                                                                \
   X(std::vector<hanse::topic_report>)                                                                                  \
+  X(hanse::digest)                                                                                                     \
+  X(hanse::content_wish)                                                                                               \
+  X(hanse::content_kept)                                                                                               \
+  X(hanse::block_batch)                                                                                                \
+  X(hanse::spread_wish)                                                                                                \
+  X(hanse::spread_state)                                                                                               \
+  X(hanse::content_get_wish)                                                                                           \
+  X(hanse::content_part)                                                                                               \
+  X(hanse::block_report)                                                                                               \
+  X(std::vector<hanse::block_entry>)                                                                                   \
+  X(hanse::verify_result)                                                                                              \
   X(hanse::domain_members)                                                                                             \
   X(hanse::engine_entry)                                                                                               \
   X(hanse::peer_info)                                                                                                  \

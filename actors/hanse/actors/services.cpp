@@ -4,7 +4,9 @@
 #include <caf/actor_system.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
+#include <algorithm>
 #include <ctime>
+#include <set>
 
 namespace hanse {
 
@@ -127,6 +129,17 @@ std::vector<trace_event> node_services::trace_of(const trace_id& id) const {
   for (auto& step : traces_)
     if (step.trace == id) result.push_back(step);
   return result;
+}
+
+std::vector<trace_event> node_services::newest_traces(std::size_t count) const {
+  std::vector<trace_event> firsts;
+  std::set<trace_id> seen;
+  std::lock_guard guard{trace_mutex_};
+  for (auto& step : traces_)
+    if (seen.insert(step.trace).second) firsts.push_back(step);
+  if (firsts.size() > count) firsts.erase(firsts.begin(), firsts.end() - static_cast<std::ptrdiff_t>(count));
+  std::reverse(firsts.begin(), firsts.end());
+  return firsts;
 }
 
 } // namespace hanse

@@ -89,6 +89,9 @@ public:
   void trace(const envelope& e, std::string_view event, std::string detail = {});
   std::vector<trace_event> trace_of(const trace_id& id) const;
 
+  /// The first remembered step of each of the `count` traces that began last here; newest first.
+  std::vector<trace_event> newest_traces(std::size_t count) const;
+
   node_counters counters;
   const identity self;
   std::function<void(const error&)> on_fatal; ///< set before the actors start

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -16,15 +17,34 @@ namespace hanse::app {
 /// An answer: a JSON object, or an error.
 using control_result = expected<nlohmann::json>;
 
+/// What a message asks of its way. The defaults ask for nothing but encryption.
+struct preference_request {
+  std::string within; ///< a domain, by identity or name: only its members
+  bool local = false; ///< only this node
+  std::uint8_t trust_min = 0;
+  std::uint32_t rtt_max_ms = 0; ///< 0: no bound
+  bool ordered = false;         ///< transports that keep the order
+  bool any_security = false;    ///< also ways without forward secrecy (spool, relay)
+};
+
+inline constexpr std::size_t traces_listed_max = 100;
+
 /// `hanse send`.
 struct send_request {
-  std::string destination; ///< an identity, or the name of an engine or node known here
+  std::string destination; ///< an identity, or the name of an engine, node, domain or topic known here
   std::string from;        ///< name or identity of a local engine; empty: the node itself
   std::string protocol;    ///< "name/version", checked
   std::string body;        ///< the text of a JSON array: the handler's arguments, atoms by short name
   bool reliable = false;   ///< reliable causal unicast; the answer then waits for the acknowledgement
   bool expect_reply = false;
   std::chrono::milliseconds timeout{10'000};
+  preference_request wants = {};
+};
+
+/// `hanse why`.
+struct why_request {
+  std::string destination;
+  preference_request wants = {};
 };
 
 /// `hanse ping`: to a node, or to the node that hosts an engine.
@@ -80,6 +100,26 @@ struct topic_request {
   std::uint32_t wait_ms = 0; ///< of `events`: for the first one
 };
 
+/// `hanse put`, `hanse get`, `hanse block …`. Which fields an action needs: docs/control.md.
+struct block_request {
+  std::string action;  ///< put, get, stat, list, gc, verify
+  std::string domain;  ///< an identity, or the name of a domain known here; empty: the only one that this node is in
+  std::string content; ///< of `get`: a capability, urn:eris:…
+  std::uint64_t size_max = 1ull << 40; ///< of `get`, octets
+  bool is_private = false;
+  std::uint64_t lease_ms = 0; ///< 0: for ever here
+  std::uint32_t replicas = 0;
+  std::string after; ///< of `list`: a block's name, in hexadecimal; empty: from the first
+  std::uint32_t count = 256;
+};
+
+/// What may come with a request, and what may be told before its answer.
+struct control_channel {
+  int file = -1; ///< an open file of the client's, for as long as the call; -1: none
+  /// Sends a progress line. False: the client is gone, give up. Empty: nobody listens.
+  std::function<bool(nlohmann::json)> progress = {};
+};
+
 /// Every call may come from several threads at once, may block up to its timeout (where there is none: 5 s), and never
 /// throws for what a peer or a user did.
 class control_backend {
@@ -91,7 +131,8 @@ public:
   virtual control_result status() = 0;
 
   /// peers: [{identity, name, addresses [text], connected, transport, address, rtt_us, loss, throughput, trust,
-  /// reputation, permanent, sent, received, queued}]; what is not known is null.
+  /// reputation, permanent, sent, received (octets), messages_sent, messages_received, queued (messages that wait to be
+  /// sent), queued_octets, measured_ms (when these six were)}]; what is not known is null.
   virtual control_result peers() = 0;
 
   /// engines: [{identity, name, type, node, node_name, local, state, protocols [text], version}], local ones first.
@@ -107,14 +148,22 @@ public:
   /// Answer: destination, node, node_name, rtt_us.
   virtual control_result ping(const ping_request& request) = 0;
 
-  /// Answer: destination, kind (engine, node, group), chosen (node or null), protocol (of routing), reason (a
-  /// sentence), constraints {}, candidates: [{node, name, destination, local, connected, trust, reputation, rtt_us,
-  /// weight, verdict, reason}] best first; verdict is "chosen", "possible" or an errc name.
-  virtual control_result why(const std::string& destination) = 0;
+  /// How much a node or engine is trusted from now on: 0 (banned) to 255. Answer: identity, trust. The default: a node
+  /// that keeps none.
+  virtual control_result trust(const std::string& who, std::uint8_t trust);
+
+  /// Answer: destination, kind (engine, node, group, domain, topic), chosen (node or null), protocol (of routing),
+  /// reason (a sentence), constraints (what was asked for), candidates: [{node, name, destination, local, connected,
+  /// trust, reputation, rtt_us, weight, verdict, reason}] best first; verdict is "chosen", "possible" or an errc name.
+  virtual control_result why(const why_request& request) = 0;
 
   /// What this node saw of a trace. Answer: trace, events: [{time_us (since the epoch), node, node_name, event, source,
   /// destination, id, detail}] in order of time.
   virtual control_result trace(const std::string& trace_id) = 0;
+
+  /// The traces that this node saw begin last, newest first, at most `traces_listed_max`. Answer: traces: [{trace,
+  /// time_us, event, source, destination}] with the first step that is remembered. The default: a node without traces.
+  virtual control_result traces();
 
   /// Answer: drops {errc name: count}, messages {sent, received, delivered, forwarded, …}, more as the node has it.
   virtual control_result counters() = 0;
@@ -140,6 +189,10 @@ public:
 
   /// Answers of the actions: runtime_topics.cpp. The default: a node without topics.
   virtual control_result topic(const topic_request& request);
+
+  /// Answers of the actions: runtime_blocks.cpp. The default: a node without blocks. `put` reads the channel's file to
+  /// its end, `get` writes to it; both take as long as they take, with progress several times a second.
+  virtual control_result block(const block_request& request, const control_channel& channel);
 
   /// Stops the node cleanly: adverts and streams are durable, links closed. Called once, from the main thread; returns
   /// when all is down. The other calls answer `cancelled` from then on.

@@ -2,6 +2,7 @@
 // Nothing here changes the node.
 #include "hanse/app/command.hpp"
 #include "hanse/app/control_client.hpp"
+#include "hanse/app/preference_options.hpp"
 #include "hanse/app/text_table.hpp"
 
 #include <CLI/CLI.hpp>
@@ -83,8 +84,10 @@ void counters(command_context& c) {
   });
 }
 
-void why(command_context& c, const std::string& destination) {
-  auto answer = c.ask("explain the route to " + destination, {{"command", "why"}, {"destination", destination}});
+void why(command_context& c, const std::string& destination, const preference_request& wants) {
+  json request{{"command", "why"}, {"destination", destination}};
+  put_preferences(request, wants);
+  auto answer = c.ask("explain the route to " + destination, request);
   if (!answer) return;
   c.print(*answer, [&] {
     c.out << "destination  " << field(*answer, "destination") << " (" << field(*answer, "kind") << ")\n";
@@ -92,7 +95,7 @@ void why(command_context& c, const std::string& destination) {
     c.out << "reason       " << field(*answer, "reason") << '\n';
     auto constraints = answer->find("constraints");
     if (constraints != answer->end() && !constraints->empty())
-      c.out << "constraints  " << field(*answer, "constraints") << '\n';
+      c.out << "asked for    " << printable(constraints->dump()) << '\n';
     text_table table{{"node", "name", "link", ">trust", ">reputation", ">RTT", ">weight", "verdict", "reason"}};
     for (const auto& n : list(*answer, "candidates"))
       table.add({short_id(n, "node"), field(n, "name"), yes_no(n, "connected", "up", "-"), field(n, "trust"),
@@ -161,9 +164,26 @@ void add_inspect_commands(CLI::App& program, command_context& context) {
 
   auto* w = program.add_subcommand("why", "Explain where a message would go: candidates, trust, measurements");
   auto destination = std::make_shared<std::string>();
-  w->add_option("DEST", *destination, "An identity, or the name of an engine or node known there")->required();
-  w->footer("Example:\n  hanse why echo");
-  w->callback([&context, destination] { why(context, *destination); });
+  w->add_option("DEST", *destination, "An identity, or the name of an engine, node, domain or topic known there")
+      ->required();
+  auto wants = add_preference_options(*w);
+  w->footer("Example:\n  hanse why echo --within lab --trust-min 128");
+  w->callback([&context, destination, wants] { why(context, *destination, *wants); });
+
+  auto* b = program.add_subcommand("trust", "Say how much a node or engine is trusted: by you, at this node");
+  auto who = std::make_shared<std::string>();
+  auto level = std::make_shared<std::uint32_t>(128);
+  b->add_option("WHO", *who, "An identity, or the name of an engine or node known there")->required();
+  b->add_option("LEVEL", *level, "0 (banned) to 255; 128 is where everybody begins")
+      ->required()
+      ->check(CLI::Range(0, 255));
+  b->footer("Example:\n  hanse trust node3 0");
+  b->callback([&context, who, level] {
+    auto answer = context.ask("set the trust", {{"command", "trust"}, {"who", *who}, {"trust", *level}});
+    if (answer)
+      context.print(*answer,
+                    [&] { context.out << field(*answer, "identity") << "  " << field(*answer, "trust") << '\n'; });
+  });
 
   auto* t = program.add_subcommand("trace", "Follow a message through one or several nodes");
   auto id = std::make_shared<std::string>();

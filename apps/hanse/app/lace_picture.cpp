@@ -131,9 +131,9 @@ std::string svg_body(const json& graph) {
 }
 
 constexpr const char* style = R"(
-:root{--bg:#fff;--fg:#1c2430;--dim:#667085;--lane:#f4f6f9;--line:#d5dae2;--own:#8a94a6;--merge:#b7a6e8;
+:root,:host{--bg:#fff;--fg:#1c2430;--dim:#667085;--lane:#f4f6f9;--line:#d5dae2;--own:#8a94a6;--merge:#b7a6e8;
 --put:#3b82c4;--add:#2f9e6b;--out:#d97a1f;--owner:#7c4dd6;--ack:#9aa4b2;--bad:#d42a2a}
-@media(prefers-color-scheme:dark){:root{--bg:#12161c;--fg:#e6eaf0;--dim:#98a2b3;--lane:#181e27;--line:#2b3442;
+@media(prefers-color-scheme:dark){:root,:host{--bg:#12161c;--fg:#e6eaf0;--dim:#98a2b3;--lane:#181e27;--line:#2b3442;
 --own:#7d8899;--merge:#6f5fb0;--put:#5aa2e0;--add:#46bd86;--out:#f0984a;--owner:#a580f0;--ack:#6b7686;--bad:#ff5a52}}
 svg{background:var(--bg);font:12px system-ui,sans-serif}
 .lane{fill:var(--bg)}.lane.odd{fill:var(--lane)}
@@ -237,6 +237,27 @@ border-bottom:1px solid var(--line);font-size:13px}th{color:var(--dim);font-weig
 }
 
 } // namespace
+
+json json_of(const lace_drawing& drawing, const std::function<std::string(const identity&)>& name_of) {
+  auto creators = json::array();
+  for (const auto& c : drawing.creators)
+    creators.push_back({{"identity", to_string(c.id)},
+                        {"name", name_of(c.id)},
+                        {"level", c.level == level_none ? json(nullptr) : json(c.level)},
+                        {"byzantine", c.is_byzantine}});
+  auto blocks = json::array();
+  for (const auto& b : drawing.blocks)
+    blocks.push_back({{"id", to_hex(b.id.view()).substr(0, 16)},
+                      {"creator", b.creator},
+                      {"seq", b.seq},
+                      {"height", b.height},
+                      {"preds", b.preds},
+                      {"equivocation", b.is_equivocation},
+                      {"acknowledged", b.is_acknowledged},
+                      {"kind", to_string(b.kind)},
+                      {"text", b.text}});
+  return {{"creators", creators}, {"blocks", blocks}, {"left_out", drawing.left_out}};
+}
 
 std::string draw_lace(const json& graph, const std::string& format) {
   if (format == "dot") return dot(graph);

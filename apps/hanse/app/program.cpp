@@ -3,6 +3,7 @@
 #include "hanse/app/command.hpp"
 #include "hanse/app/command_tree.hpp"
 #include "hanse/app/json_document.hpp"
+#include "hanse/app/watch/watch_commands.hpp"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -63,6 +64,10 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_id_commands(program, context);
   add_domain_commands(program, context);
   add_topic_commands(program, context);
+  add_top_command(program, context);
+  add_dashboard_command(program, context);
+  add_content_commands(program, context);
+  add_block_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
   add_new_commands(program, context);

@@ -1,6 +1,7 @@
 // The control backend over a real node: what the control socket asks, answered through hanse::node. Not the socket.
 #pragma once
 
+#include "hanse/actors/blocks.hpp"
 #include "hanse/actors/domains.hpp"
 #include "hanse/actors/engine_registry.hpp"
 #include "hanse/actors/topics.hpp"
@@ -32,8 +33,10 @@ public:
   control_result add_ticket(const std::string& ticket) override;
   control_result send(const send_request& request) override;
   control_result ping(const ping_request& request) override;
-  control_result why(const std::string& destination) override;
+  control_result why(const why_request& request) override;
+  control_result trust(const std::string& who, std::uint8_t trust) override;
   control_result trace(const std::string& trace_id) override;
+  control_result traces() override;
   control_result counters() override;
   control_result spawn_engine(const spawn_request& request) override;
   control_result stop_engine(const std::string& engine) override;
@@ -42,6 +45,7 @@ public:
   control_result inject(const inject_request& request) override;
   control_result domain(const domain_request& request) override;
   control_result topic(const topic_request& request) override;
+  control_result block(const block_request& request, const control_channel& channel) override;
   void stop() override;
 
 private:
@@ -53,6 +57,11 @@ private:
                                      const std::string& instance) const;
   expected<identity> resolve_topic(const std::string& text);
   expected<identity> resolve_domain(const std::string& text);
+  expected<identity> resolve_own_domain(const std::string& text);
+  control_result put_content(const block_request& request, const control_channel& channel);
+  control_result get_content(const block_request& request, const control_channel& channel);
+  control_result block_stat();
+  control_result list_blocks(const block_request& request);
   control_result domain_status(const domain_request& request);
   control_result domain_members(const identity& domain);
   control_result domain_graph(const identity& domain, std::uint32_t blocks);
@@ -62,6 +71,7 @@ private:
   expected<identity> start_imported_file(const std::filesystem::path& file);
   expected<key_pair> engine_key(const engine_config& engine);
   expected<identity> resolve(const std::string& text);
+  expected<std::pair<routing_preferences, transport_preferences>> preferences(const preference_request& wants);
   expected<engine_entry> local_engine(const std::string& text);
   std::string name_of(const identity& id);
   expected<answer> wait_for(post p, std::chrono::milliseconds timeout);
@@ -76,12 +86,14 @@ private:
   std::unique_ptr<node> node_;
   std::unique_ptr<node_domains> domains_;
   std::unique_ptr<node_topics> topics_;
+  std::unique_ptr<node_blocks> blocks_;
   std::mutex parameters_mutex_;
   std::map<identity, std::string> parameters_; ///< of engines spawned by type, for export
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::FILE* log_file_ = nullptr;
   std::shared_mutex stopping_; ///< shared by every call, exclusive in stop
   bool stopped_ = false;
+  std::atomic<bool> ending_ = false; ///< set before stop waits for the calls: those that take long give up
 };
 
 /// As a list of texts.

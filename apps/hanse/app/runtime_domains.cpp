@@ -1,5 +1,6 @@
 // The domains of the program's node: those of its configuration, and what `hanse domain …` asks of it.
 #include "hanse/app/domain_text.hpp"
+#include "hanse/app/lace_picture.hpp"
 #include "hanse/app/runtime_backend.hpp"
 
 #include <nlohmann/json.hpp>
@@ -120,28 +121,11 @@ control_result runtime_backend::domain_members(const identity& domain) {
 control_result runtime_backend::domain_graph(const identity& domain, std::uint32_t blocks) {
   HANSE_TRY(const auto drawing, domains_->drawing(domain, blocks));
   HANSE_TRY(auto members, domain_members(domain));
-  auto creators = json::array();
-  for (const auto& c : drawing.creators)
-    creators.push_back({{"identity", to_string(c.id)},
-                        {"name", name_of(c.id)},
-                        {"level", c.level == level_none ? json(nullptr) : json(c.level)},
-                        {"byzantine", c.is_byzantine}});
-  auto list = json::array();
-  for (const auto& b : drawing.blocks)
-    list.push_back({{"id", to_hex(b.id.view()).substr(0, 16)},
-                    {"creator", b.creator},
-                    {"seq", b.seq},
-                    {"height", b.height},
-                    {"preds", b.preds},
-                    {"equivocation", b.is_equivocation},
-                    {"acknowledged", b.is_acknowledged},
-                    {"kind", to_string(b.kind)},
-                    {"text", b.text}});
+  auto lace = json_of(drawing, [this](const identity& id) { return name_of(id); });
   std::string name;
   if (auto r = domains_->report(domain)) name = r->name;
-  return json{{"domain", to_string(domain)},  {"name", name},
-              {"creators", creators},         {"blocks", list},
-              {"left_out", drawing.left_out}, {"members", members.at("members")}};
+  lace.update({{"domain", to_string(domain)}, {"name", name}, {"members", members.at("members")}});
+  return lace;
 }
 
 /// To the domain, if this node is in it; an introducer that is not founds an instance; others keep it to answer with.

@@ -43,6 +43,17 @@ json describe(const candidate_report& c, const std::string& name) {
                                                 : std::string{to_string(c.verdict)}}};
 }
 
+json constraints_of(const preference_request& wants) {
+  auto out = json::object();
+  if (!wants.within.empty()) out["within"] = wants.within;
+  if (wants.local) out["local"] = true;
+  if (wants.trust_min > 0) out["trust_min"] = wants.trust_min;
+  if (wants.rtt_max_ms > 0) out["rtt_max_ms"] = wants.rtt_max_ms;
+  if (wants.ordered) out["ordered"] = true;
+  if (wants.any_security) out["security"] = "any";
+  return out;
+}
+
 } // namespace
 
 json identities(const std::vector<identity>& list) {
@@ -110,9 +121,13 @@ control_result runtime_backend::peers() {
                     {"trust", p.trust},
                     {"reputation", p.reputation},
                     {"permanent", p.pinned},
-                    {"sent", p.sent_octets},
-                    {"received", p.received_octets},
-                    {"queued", nullptr}});
+                    {"sent", p.load.octets_out},
+                    {"received", p.load.octets_in},
+                    {"messages_sent", p.load.messages_out},
+                    {"messages_received", p.load.messages_in},
+                    {"queued", p.load.queued_messages},
+                    {"queued_octets", p.load.queued_octets},
+                    {"measured_ms", p.load.measured_ms == 0 ? json(nullptr) : json(p.load.measured_ms)}});
   }
   return json{{"peers", list}};
 }
@@ -152,7 +167,7 @@ control_result runtime_backend::add_ticket(const std::string& ticket) {
   return json{{"identity", to_string(advert.node)}, {"name", advert.name}, {"addresses", addresses}, {"fresh", !known}};
 }
 
-/// An identity, or the name of an engine (local ones first) or node, or NODE/ENGINE.
+/// An identity, or the name of an engine (local ones first) or node, or NODE/ENGINE, or of a domain or topic.
 expected<identity> runtime_backend::resolve(const std::string& text) {
   if (text.starts_with("hk1") || text.starts_with("hg1")) return identity::parse(text);
   HANSE_TRY(auto engines, node_->engines());
@@ -165,8 +180,26 @@ expected<identity> runtime_backend::resolve(const std::string& text) {
   HANSE_TRY(auto peers, node_->peers());
   for (auto& p : peers)
     if (p.name == text) return p.id;
-  return error{errc::not_found,
-               "no engine or node called " + text + " is known here; see `hanse engines` and `hanse peers`"};
+  for (const auto& found : {resolve_domain(text), resolve_topic(text)})
+    if (found || found.code() != errc::not_found) return found; // several of one name are told
+  return error{errc::not_found, "no engine, node, domain or topic called " + text +
+                                    " is known here; see `hanse engines` and `hanse peers`"};
+}
+
+/// Errors: those of the domain's name.
+expected<std::pair<routing_preferences, transport_preferences>>
+runtime_backend::preferences(const preference_request& wants) {
+  std::pair<routing_preferences, transport_preferences> p;
+  if (wants.local) p.first.scope = scope_kind::local;
+  if (!wants.within.empty()) {
+    p.first.scope = scope_kind::domain;
+    HANSE_TRY(p.first.domain, resolve_domain(wants.within));
+  }
+  p.first.trust_min = wants.trust_min;
+  p.first.rtt_max_ms = wants.rtt_max_ms;
+  p.second.ordered = wants.ordered;
+  if (wants.any_security) p.second.security = security_kind::any;
+  return p;
 }
 
 expected<engine_entry> runtime_backend::local_engine(const std::string& text) {
@@ -210,6 +243,7 @@ control_result runtime_backend::send(const send_request& request) {
   m.kind = request.expect_reply ? message_kind::ask : message_kind::tell;
   auto ttl = std::clamp<std::int64_t>(request.timeout.count(), 1, ttl_max_ms);
   m.ttl_ms = static_cast<std::uint32_t>(ttl);
+  HANSE_TRY(std::tie(m.routing, m.transport), preferences(request.wants));
   system_random random;
   random.fill(m.trace.octets);
   p.reliable = request.reliable;
@@ -253,11 +287,20 @@ control_result runtime_backend::ping(const ping_request& request) {
               {"rtt_us", rtt}};
 }
 
-control_result runtime_backend::why(const std::string& text) {
+control_result runtime_backend::trust(const std::string& who, std::uint8_t trust) {
   lock guard{stopping_};
   HANSE_CHECK(running());
-  HANSE_TRY(auto destination, resolve(text));
-  HANSE_TRY(auto why, node_->why(destination));
+  HANSE_TRY(auto id, resolve(who));
+  HANSE_CHECK(node_->set_trust(id, trust));
+  return json{{"identity", to_string(id)}, {"trust", trust}};
+}
+
+control_result runtime_backend::why(const why_request& request) {
+  lock guard{stopping_};
+  HANSE_CHECK(running());
+  HANSE_TRY(auto destination, resolve(request.destination));
+  HANSE_TRY(const auto wants, preferences(request.wants));
+  HANSE_TRY(auto why, node_->why(destination, wants.first, wants.second));
   auto candidates = json::array();
   json chosen = nullptr;
   for (auto& c : why.candidates) {
@@ -273,7 +316,7 @@ control_result runtime_backend::why(const std::string& text) {
               {"protocol", why.protocol},
               {"pattern", to_string(why.pattern)},
               {"reason", reason},
-              {"constraints", json::object()},
+              {"constraints", constraints_of(request.wants)},
               {"candidates", candidates}};
 }
 
@@ -292,6 +335,19 @@ control_result runtime_backend::trace(const std::string& text) {
                       {"id", std::to_string(e.id)},
                       {"detail", e.detail}});
   return json{{"trace", text}, {"events", events}};
+}
+
+control_result runtime_backend::traces() {
+  lock guard{stopping_};
+  HANSE_CHECK(running());
+  auto list = json::array();
+  for (auto& e : node_->services().newest_traces(traces_listed_max))
+    list.push_back({{"trace", to_string(e.trace)},
+                    {"time_us", e.time_us},
+                    {"event", e.event},
+                    {"source", to_string(e.source)},
+                    {"destination", to_string(e.destination)}});
+  return json{{"traces", list}};
 }
 
 control_result runtime_backend::counters() {

@@ -24,6 +24,8 @@ json json_of(const topic_report& r) {
           {"tags", a.tags},
           {"publishers", identities(a.publishers)},
           {"nodes", identities(r.info.nodes)},
+          {"neighbours", identities(r.info.neighbours)},
+          {"eager", identities(r.info.eager)},
           {"here", r.info.here},
           {"joined", r.info.joined},
           {"kept", r.kept},

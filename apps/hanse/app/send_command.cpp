@@ -2,6 +2,7 @@
 // Bodies are JSON lists as the node takes them; nothing is interpreted here.
 #include "hanse/app/command.hpp"
 #include "hanse/app/control_wire.hpp"
+#include "hanse/app/preference_options.hpp"
 #include "hanse/app/text_file.hpp"
 #include "hanse/app/text_table.hpp"
 
@@ -35,6 +36,7 @@ struct send_options {
   bool reliable = false;
   bool expect_reply = false;
   std::uint32_t timeout_ms = 10'000;
+  std::shared_ptr<preference_request> wants;
 };
 
 void send(command_context& c, const send_options& o) {
@@ -51,6 +53,7 @@ void send(command_context& c, const send_options& o) {
                {"body", std::move(body)},   {"reliable", o.reliable},       {"expect_reply", o.expect_reply},
                {"timeout_ms", o.timeout_ms}};
   if (!o.from.empty()) request["from"] = o.from;
+  put_preferences(request, *o.wants);
   auto answer = c.ask("send to " + o.destination, request, milliseconds{o.timeout_ms} + grace);
   if (!answer) return;
   c.print(*answer, [&] {
@@ -82,17 +85,23 @@ void engine(command_context& c, std::string_view doing, const json& request) {
   if (auto answer = c.ask(doing, request)) print_engine(c, *answer);
 }
 
-void spawn(command_context& c, const std::string& name, const std::string& type, const std::string& parameters) {
+void spawn(command_context& c, const std::string& name, const std::string& type, const std::string& parameters,
+           const std::vector<std::string>& serves) {
   auto value = json::parse(parameters, nullptr, false);
   if (!value.is_object()) return c.misuse("--parameters is a JSON object, such as '{\"size\": 3}'");
   engine(c, "start the engine",
-         {{"command", "spawn_engine"}, {"name", name}, {"type", type}, {"parameters", std::move(value)}});
+         {{"command", "spawn_engine"},
+          {"name", name},
+          {"type", type},
+          {"parameters", std::move(value)},
+          {"serves", serves}});
 }
 
 void add_send(CLI::App& program, command_context& context) {
-  auto* s = program.add_subcommand("send", "Send a message to an engine, a node or a group");
+  auto* s = program.add_subcommand("send", "Send a message to an engine, a node, a group, a domain or a topic");
   auto o = std::make_shared<send_options>();
-  s->add_option("DEST", o->destination, "An identity, or the name of an engine or node known there, or NODE/ENGINE")
+  s->add_option("DEST", o->destination,
+                "An identity, or the name of an engine, node, domain or topic known there, or NODE/ENGINE")
       ->required();
   s->add_option("--protocol", o->protocol, "NAME/VERSION")->required();
   s->add_option("--body", o->body, "A JSON list: the handler's arguments; @FILE or - reads it")->required();
@@ -102,6 +111,7 @@ void add_send(CLI::App& program, command_context& context) {
   s->add_option("--timeout", o->timeout_ms, "Milliseconds to wait")
       ->capture_default_str()
       ->check(CLI::Range(1, 3'600'000));
+  o->wants = add_preference_options(*s);
   s->footer("Example:\n  hanse send calculator --protocol calculator/1.0 --body '[\"add\", 3, 4]' --expect-reply");
   s->callback([&context, o] { send(context, *o); });
 }
@@ -162,8 +172,11 @@ void add_engine_commands(CLI::App& program, command_context& context) {
   s->add_option("NAME", *name, "The engine's name, unique in the node")->required();
   s->add_option("--type", *type, "As registered in the node: echo, calculator, …")->required();
   s->add_option("--parameters", *parameters, "A JSON object for the engine");
+  auto serves = std::make_shared<std::vector<std::string>>();
+  s->add_option("--serves", *serves, "A domain, by identity or name: messages to it may reach this engine; repeatable")
+      ->allow_extra_args(false);
   s->footer("Example:\n  hanse engine spawn sums --type calculator");
-  s->callback([&context, name, type, parameters] { spawn(context, *name, *type, *parameters); });
+  s->callback([&context, name, type, parameters, serves] { spawn(context, *name, *type, *parameters, *serves); });
 
   auto* stop = e->add_subcommand("stop", "Stop an engine; its key stays");
   auto which = std::make_shared<std::string>();

@@ -1,5 +1,5 @@
-// The files of apps/templates, built into the program (cmake/embed.cmake).
-// Not what is done with them: new_command.cpp.
+// The files of apps/templates and apps/hanse/dashboard, built into the program (cmake/embed.cmake).
+// Not what is done with them: new_command.cpp, watch/dashboard_server.cpp.
 #pragma once
 
 #include <string_view>
@@ -14,5 +14,8 @@ struct template_file {
 };
 
 std::vector<template_file> engine_templates();
+
+/// The files of apps/hanse/dashboard: the page of `hanse dashboard` in parts. No places in them.
+std::vector<template_file> dashboard_files();
 
 } // namespace hanse::app

@@ -59,22 +59,23 @@ expected<domain_node::entry*> domain_node::make_entry(const identity& domain) {
   return entries_.emplace(domain, std::move(e)).first->second.get();
 }
 
-/// `is_new`: this node has written nothing in the domain, so that one member's word is enough to begin.
-expected<unit> domain_node::open_lattice(entry& e, bool is_new) {
-  if (e.lattice) return ok();
-  lattice_config config;
-  if (const auto* a = adverts_.find(e.domain)) {
-    HANSE_TRY(config, protocols_.open(stack_of(a->value, e.instance)));
-  }
-  if (is_new) config.lace.tip_answers_min = 1;
-  const auto judge = [domain = e.domain](byte_view octets) { return judge_advert(domain, octets); };
-  e.lattice = std::make_unique<domain_lattice>(e.domain, own_, judge, random_, config);
+/// `is_new`: this node has written nothing in the domain.
+expected<std::unique_ptr<membership_protocol>> domain_node::make_membership(const identity& domain,
+                                                                            const protocol_stack& stack, bool is_new) {
+  const auto judge = [domain](byte_view octets) { return judge_advert(domain, octets); };
+  return protocols_.open(stack, {domain, own_, judge, random_, is_new});
+}
+
+expected<unit> domain_node::open_membership(entry& e, bool is_new) {
+  if (e.membership) return ok();
+  const auto* a = adverts_.find(e.domain);
+  HANSE_TRY(e.membership, make_membership(e.domain, a ? stack_of(a->value, e.instance) : protocol_stack{}, is_new));
   return ok();
 }
 
 // --- restarts ---
 
-/// Pairs may come in any order, but for the adverts: the stack they name opens the lattices.
+/// Pairs may come in any order, but for the adverts: the stack they name opens the memberships.
 expected<unit> domain_node::restore(std::string_view table, byte_view key, byte_view value) {
   if (table == domain_table) return adverts_.restore(key, value);
   if (key.size() < identity::size_bytes) return error{errc::bad_value, "key"};
@@ -82,8 +83,8 @@ expected<unit> domain_node::restore(std::string_view table, byte_view key, byte_
   if (table != domain_role_table && table != lace_table) return error{errc::not_found, "table"};
   HANSE_TRY(auto* e, make_entry(domain));
   if (table == lace_table) {
-    HANSE_CHECK(open_lattice(*e, false));
-    return e->lattice->restore(key, value);
+    HANSE_CHECK(open_membership(*e, false));
+    return e->membership->restore(key, value);
   }
   msgpack_reader in{value};
   in.array_exactly(4);
@@ -123,7 +124,7 @@ void domain_node::start(time_ms now, domain_effects& out) {
     if (!adverts_.find(domain)) continue; // a role without its advert: the operator gives it again
     if (e->role == domain_role::member || e->role == domain_role::leaving) {
       e->leaves_at = now + config_.leave_ms;
-      if (auto opened = open_lattice(*e, true); !opened) {
+      if (auto opened = open_membership(*e, true); !opened) {
         e->why = opened.error();
         out.push_back(domain_event{"domain_refused", domain, {}, opened.error()});
         continue;
@@ -147,16 +148,16 @@ expected<unit> domain_node::set_keys(const identity& domain, psk_list keys) {
 
 /// The lattice lives from here on: contacts, introducing, the router's view.
 void domain_node::activate(entry& e, time_ms now, domain_effects& out) {
-  lattice_effects effects;
-  if (!e.lattice_started) {
-    e.lattice_started = true;
-    e.lattice->start(now, effects);
+  membership_effects effects;
+  if (!e.started) {
+    e.started = true;
+    e.membership->start(now, effects);
   }
   const auto& config = adverts_.find(e.domain)->value;
   for (const auto& i : introducers_of(config))
-    if (i.node != self_) e.lattice->add_contact(i.node);
+    if (i.node != self_) e.membership->add_contact(i.node);
   reach_introducers(e, out);
-  for (const auto& n : links_) e.lattice->peer_up(n, now, effects);
+  for (const auto& n : links_) e.membership->peer_up(n, now, effects);
   take(e, std::move(effects), now, out);
   serve(e);
   configure(e, now, out);
@@ -174,7 +175,7 @@ void domain_node::reach_introducers(const entry& e, domain_effects& out) const {
 }
 
 void domain_node::serve(entry& e) {
-  const auto level = e.lattice->map().level_of(self_);
+  const auto level = e.membership->level_of(self_);
   const auto* advert = adverts_.find(e.domain);
   if (!advert || level == level_none || e.role != domain_role::member) return introducer_.stop(e.domain);
   // Nodes that are not advertised are not asked; serving anyway costs nothing and outlives a rotation.
@@ -184,11 +185,11 @@ void domain_node::serve(entry& e) {
 /// Writes the advert into the lattice, if it is not there and this node is to do it.
 void domain_node::configure(entry& e, time_ms now, domain_effects& out) {
   const auto* advert = adverts_.find(e.domain);
-  if (!e.is_active() || !advert || !e.lattice->lace().may_write()) return;
-  if (advert->value.version <= e.lattice->map().terms().version) return;
+  if (!e.is_active() || !advert || !e.membership->may_write()) return;
+  if (advert->value.version <= e.membership->advert_version()) return;
   if (!e.publishes && !introduces(advert->value, self_)) return;
-  lattice_effects effects;
-  const auto written = e.lattice->configure(advert->wire, now, effects);
+  membership_effects effects;
+  const auto written = e.membership->configure(advert->wire, now, effects);
   if (!written) out.push_back(domain_event{"configure_refused", e.domain, self_, written.error()});
   e.publishes = false;
   take(e, std::move(effects), now, out);
@@ -204,7 +205,7 @@ expected<unit> domain_node::ask_in(entry& e, bool leaving, time_ms now, domain_e
 expected<unit> domain_node::enter(enrolment wanted, time_ms now, domain_effects& out) {
   const auto domain = wanted.advert.value.domain;
   const auto& config = wanted.advert.value;
-  HANSE_CHECK(protocols_.open(stack_of(config, wanted.instance)));
+  HANSE_CHECK(make_membership(domain, stack_of(config, wanted.instance), true));
   if (config.auth == auth_mechanism::psk && wanted.keys.empty())
     return error{errc::bad_proof, "the domain asks for a pre-shared key: name its file with --psk-file"};
   if (!wanted.instance.empty() && !find_instance(config, wanted.instance))
@@ -227,10 +228,10 @@ expected<unit> domain_node::enter(enrolment wanted, time_ms now, domain_effects&
   e->instance = std::move(wanted.instance);
   e->refused_by.clear();
   const auto& latest = adverts_.find(domain)->value;
-  const bool founds = introduces(latest, self_) && !e->lattice;
+  const bool founds = introduces(latest, self_) && !e->membership;
   if (founds) {
     if (e->instance.empty()) e->instance = instance_of(latest, self_);
-    HANSE_CHECK(open_lattice(*e, true));
+    HANSE_CHECK(open_membership(*e, true));
     set_role(*e, domain_role::member, {}, out);
     activate(*e, now, out);
     return ok();
@@ -259,12 +260,12 @@ expected<unit> domain_node::leave(const identity& domain, time_ms now, domain_ef
     return ok();
   }
   if (e->role == domain_role::leaving) return ok();
-  if (!e->is_active() || e->role == domain_role::expelled || !e->lattice->map().is_member(self_)) {
+  if (!e->is_active() || e->role == domain_role::expelled || !e->membership->is_member(self_)) {
     depart(*e, {}, out);
     return ok();
   }
-  lattice_effects effects;
-  const auto written = e->lattice->leave(now, effects);
+  membership_effects effects;
+  const auto written = e->membership->withdraw(self_, now, effects);
   if (!written) HANSE_CHECK(ask_in(*e, true, now, out)); // an introducer can write it for us
   introducer_.stop(domain);
   e->leaves_at = now + config_.leave_ms;
@@ -276,7 +277,7 @@ expected<unit> domain_node::leave(const identity& domain, time_ms now, domain_ef
 expected<unit> domain_node::publish(signed_domain_advert advert, time_ms now, domain_effects& out) {
   const auto domain = advert.value.domain;
   auto* e = find_entry(domain);
-  if (e) HANSE_CHECK(protocols_.open(stack_of(advert.value, e->instance)));
+  if (e) HANSE_CHECK(make_membership(domain, stack_of(advert.value, e->instance), true));
   domain_store_effects stored;
   if (e) e->publishes = true;
   auto put = adverts_.put(std::move(advert), domain_origin::kept, stored);
@@ -288,9 +289,9 @@ expected<unit> domain_node::publish(signed_domain_advert advert, time_ms now, do
 expected<unit> domain_node::expel(const identity& domain, const identity& member, time_ms now, domain_effects& out) {
   auto* e = find_active(domain);
   if (!e) return error{errc::not_found, "this node is not in that domain"};
-  if (!e->lattice->map().is_member(member)) return error{errc::not_found, "no member: " + to_string(member)};
-  lattice_effects effects;
-  const auto written = e->lattice->expel(member, now, effects);
+  if (!e->membership->is_member(member)) return error{errc::not_found, "no member: " + to_string(member)};
+  membership_effects effects;
+  const auto written = e->membership->expel(member, now, effects);
   take(*e, std::move(effects), now, out);
   if (!written) return written.error();
   return ok();
@@ -301,12 +302,12 @@ expected<unit> domain_node::promote(const identity& domain, const identity& memb
   auto* e = find_active(domain);
   if (!e) return error{errc::not_found, "this node is not in that domain"};
   bytes value;
-  for (auto& m : e->lattice->map().members())
-    if (m.member == member) value = std::move(m.value);
+  for (auto& m : e->membership->members())
+    if (m.view.member == member) value = std::move(m.view.value);
   if (value.empty())
     if (const auto known = node_adverts_.find(member); known != node_adverts_.end()) value = known->second;
-  lattice_effects effects;
-  const auto written = e->lattice->admit(member, level, std::move(value), now, effects);
+  membership_effects effects;
+  const auto written = e->membership->admit(member, level, std::move(value), now, effects);
   take(*e, std::move(effects), now, out);
   if (!written) return written.error();
   return ok();
@@ -316,8 +317,8 @@ expected<unit> domain_node::put(const identity& domain, std::string key, bytes v
                                 domain_effects& out) {
   auto* e = find_active(domain);
   if (!e) return error{errc::not_found, "this node is not in that domain"};
-  lattice_effects effects;
-  const auto written = e->lattice->put(std::move(key), std::move(value), now, effects);
+  membership_effects effects;
+  const auto written = e->membership->put(std::move(key), std::move(value), now, effects);
   take(*e, std::move(effects), now, out);
   if (!written) return written.error();
   return ok();
@@ -326,8 +327,8 @@ expected<unit> domain_node::put(const identity& domain, std::string key, bytes v
 expected<unit> domain_node::assume_current(const identity& domain, time_ms now, domain_effects& out) {
   auto* e = find_active(domain);
   if (!e) return error{errc::not_found, "this node is not in that domain"};
-  lattice_effects effects;
-  e->lattice->assume_current(now, effects);
+  membership_effects effects;
+  e->membership->assume_current(now, effects);
   take(*e, std::move(effects), now, out);
   configure(*e, now, out);
   return ok();

@@ -2,11 +2,12 @@
 // here from the layer above. Spec "Domains", "Joining a domain", "Membership"; design section 8. Sans-IO.
 // Not topics, blocks or routing: those learn of members by `domain_change` and `domain_view`.
 //
-// Per domain: the latest advert, pre-shared keys, this node's role, a lattice. An introducer's first start founds an
+// Per domain: the latest advert, pre-shared keys, this node's role, a membership. An introducer's first start founds an
 // instance by writing the domain's configuration; other nodes ask an introducer in. Instances that started apart merge
 // when nodes of them get a link: lattices are compared with every member that is known, by its name or by the map.
 #pragma once
 
+#include "hanse/domains/convergence.hpp"
 #include "hanse/domains/domain_advert_store.hpp"
 #include "hanse/domains/domain_effects.hpp"
 #include "hanse/domains/domain_message.hpp"
@@ -110,8 +111,9 @@ public:
   expected<domain_report> report(const identity& domain) const;
   std::vector<domain_member> members(const identity& domain) const;
   const signed_domain_advert* advert(const identity& domain) const noexcept { return adverts_.find(domain); }
-  const domain_lattice* lattice(const identity& domain) const noexcept; ///< null if this node is not in it
+  const membership_protocol* membership(const identity& domain) const noexcept; ///< null if this node is not in it
   std::string key_file(const identity& domain) const;
+  expected<eris_key> convergence(const identity& domain) const; ///< Errors: `not_found` (not in that domain)
   const identity& self() const noexcept { return self_; }
 
 private:
@@ -124,7 +126,9 @@ private:
   entry* find_entry(const identity& domain) const;
   entry* find_active(const identity& domain) const;
   expected<entry*> make_entry(const identity& domain);
-  expected<unit> open_lattice(entry& e, bool is_new);
+  expected<std::unique_ptr<membership_protocol>> make_membership(const identity& domain, const protocol_stack& stack,
+                                                                 bool is_new);
+  expected<unit> open_membership(entry& e, bool is_new);
   void activate(entry& e, time_ms now, domain_effects& out);
   expected<unit> ask_in(entry& e, bool leaving, time_ms now, domain_effects& out);
   void set_role(entry& e, domain_role role, error why, domain_effects& out);
@@ -136,7 +140,7 @@ private:
   void view(const entry& e, domain_effects& out) const;
   void depart(entry& e, error why, domain_effects& out);
 
-  void take(entry& e, lattice_effects effects, time_ms now, domain_effects& out);
+  void take(entry& e, membership_effects effects, time_ms now, domain_effects& out);
   void take(domain_store_effects effects, time_ms now, domain_effects& out);
   void take(introducer_effects effects, time_ms now, domain_effects& out);
   void take(requester_effects effects, time_ms now, domain_effects& out);

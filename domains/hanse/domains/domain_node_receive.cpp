@@ -51,8 +51,8 @@ expected<unit> domain_node::receive(const identity& from, domain_channel which, 
 expected<unit> domain_node::on_lattice(const identity& from, const lattice_body& b, time_ms now, domain_effects& out) {
   auto* e = find_active(b.domain);
   if (!e) return error{errc::not_found, "this node is not in that domain"};
-  const auto& map = e->lattice->map();
-  if (map.was_member(from)) { // it may not know yet
+  const auto& members = *e->membership;
+  if (members.was_member(from)) { // it may not know yet
     if (e->refused.size() >= refused_max) e->refused.clear();
     auto& told = e->refused[from];
     if (told == 0 || now >= told + refusal_every_ms) {
@@ -61,8 +61,8 @@ expected<unit> domain_node::on_lattice(const identity& from, const lattice_body&
     }
     return error{errc::permission_denied, "no member of the domain any more"};
   }
-  lattice_effects effects;
-  auto result = e->lattice->receive(from, b.body, now, effects);
+  membership_effects effects;
+  auto result = e->membership->receive(from, b.body, now, effects);
   take(*e, std::move(effects), now, out);
   return result;
 }
@@ -71,11 +71,11 @@ expected<unit> domain_node::on_lattice(const identity& from, const lattice_body&
 void domain_node::on_refusal(const identity& from, const membership_refusal& r, domain_effects& out) {
   auto* e = find_active(r.domain);
   if (!e) return;
-  const auto& map = e->lattice->map();
+  const auto& members = *e->membership;
   if (e->role == domain_role::leaving) return depart(*e, {}, out);
-  if (!e->lattice->is_in_good_standing(from)) return;
+  if (!e->membership->is_in_good_standing(from)) return;
   e->refused_by.insert(from);
-  if (map.level_of(from) > level_introducer && e->refused_by.size() <= map.member_count() / 3) return;
+  if (members.level_of(from) > level_introducer && e->refused_by.size() <= members.member_count() / 3) return;
   depart(*e, {errc::permission_denied, "expelled, says " + to_string(from)}, out);
 }
 
@@ -101,8 +101,8 @@ void domain_node::link_up(const identity& node, time_ms now, domain_effects& out
   if (seen_.size() < config_.seen_max || seen_.contains(node)) seen_[node] = now;
   for (auto& [domain, e] : entries_) {
     if (!e->is_active()) continue;
-    lattice_effects effects;
-    e->lattice->peer_up(node, now, effects);
+    membership_effects effects;
+    e->membership->peer_up(node, now, effects);
     take(*e, std::move(effects), now, out);
   }
   domain_store_effects asks;
@@ -122,7 +122,7 @@ void domain_node::node_advert(const identity& node, bytes advert) {
 
 // --- what the parts ask for ---
 
-void domain_node::take(entry& e, lattice_effects effects, time_ms now, domain_effects& out) {
+void domain_node::take(entry& e, membership_effects effects, time_ms now, domain_effects& out) {
   bool is_other_view = false;
   bytes newer;
   for (auto& effect : effects)
@@ -163,7 +163,7 @@ void domain_node::take(entry& e, lattice_effects effects, time_ms now, domain_ef
   if (is_other_view) {
     serve(e);
     view(e, out);
-    if (e.role == domain_role::member && e.lattice->map().was_member(self_) && !e.lattice->map().is_member(self_))
+    if (e.role == domain_role::member && e.membership->was_member(self_) && !e.membership->is_member(self_))
       depart(e, {errc::permission_denied, "expelled"}, out);
   }
 }
@@ -199,7 +199,7 @@ void domain_node::new_advert(const identity& domain, time_ms now, domain_effects
     return view(outside, out);
   }
   for (const auto& i : introducers_of(adverts_.find(domain)->value))
-    if (i.node != self_) e->lattice->add_contact(i.node);
+    if (i.node != self_) e->membership->add_contact(i.node);
   reach_introducers(*e, out);
   serve(*e);
   configure(*e, now, out);
@@ -231,14 +231,14 @@ void domain_node::take(introducer_effects effects, time_ms now, domain_effects& 
 void domain_node::approve(const join_approve& a, time_ms now, introducer_effects& answers, domain_effects& out) {
   auto* e = find_active(a.domain);
   if (!e) return introducer_.refuse(a.domain, a.node, {errc::not_found, "this node has left the domain"}, answers);
-  if (e->lattice->map().is_expelled(a.node))
+  if (e->membership->is_expelled(a.node))
     return introducer_.refuse(a.domain, a.node,
                               {errc::permission_denied, "expelled: a member that may admit can add it again"}, answers);
-  if (!e->lattice->map().is_member(a.node)) {
+  if (!e->membership->is_member(a.node)) {
     const auto known = node_adverts_.find(a.node);
-    lattice_effects effects;
+    membership_effects effects;
     const auto written =
-        e->lattice->admit(a.node, a.level, known == node_adverts_.end() ? bytes{} : known->second, now, effects);
+        e->membership->admit(a.node, a.level, known == node_adverts_.end() ? bytes{} : known->second, now, effects);
     take(*e, std::move(effects), now, out);
     if (!written) return introducer_.refuse(a.domain, a.node, written.error(), answers);
   }
@@ -249,9 +249,9 @@ void domain_node::approve(const join_approve& a, time_ms now, introducer_effects
 void domain_node::withdraw(const join_withdraw& w, time_ms now, introducer_effects& answers, domain_effects& out) {
   auto* e = find_active(w.domain);
   if (!e) return introducer_.refuse(w.domain, w.node, {errc::not_found, "this node has left the domain"}, answers);
-  if (e->lattice->map().is_member(w.node)) {
-    lattice_effects effects;
-    const auto written = e->lattice->write(remove_op(w.node, now), now, effects);
+  if (e->membership->is_member(w.node)) {
+    membership_effects effects;
+    const auto written = e->membership->withdraw(w.node, now, effects);
     take(*e, std::move(effects), now, out);
     if (!written) return introducer_.refuse(w.domain, w.node, written.error(), answers);
   }
@@ -270,7 +270,7 @@ void domain_node::answer(entry& e, time_ms now, domain_effects& out) {
   introducer_effects answers;
   const auto adverts = ready.empty() ? std::vector<bytes>{} : adverts_of(e);
   for (const auto& w : ready) {
-    const auto level = e.lattice->map().level_of(w.node);
+    const auto level = e.membership->level_of(w.node);
     if (w.leaves) {
       introducer_.withdrawn(e.domain, w.node, answers);
     } else if (level == level_none) {
@@ -278,8 +278,8 @@ void domain_node::answer(entry& e, time_ms now, domain_effects& out) {
     } else {
       introducer_.approved(e.domain, w.node, level, adverts, now, answers);
       if (links_.contains(w.node)) {
-        lattice_effects effects;
-        e.lattice->peer_up(w.node, now, effects);
+        membership_effects effects;
+        e.membership->peer_up(w.node, now, effects);
         take(e, std::move(effects), now, out);
       }
     }
@@ -289,10 +289,10 @@ void domain_node::answer(entry& e, time_ms now, domain_effects& out) {
 
 void domain_node::persisted(const identity& domain, std::uint64_t token, time_ms now, domain_effects& out) {
   auto* e = find_entry(domain);
-  if (!e || !e->lattice) return;
+  if (!e || !e->membership) return;
   e->durable = std::max(e->durable, token);
-  lattice_effects effects;
-  e->lattice->persisted(token, now, effects);
+  membership_effects effects;
+  e->membership->persisted(token, now, effects);
   take(*e, std::move(effects), now, out);
   answer(*e, now, out);
 }
@@ -346,15 +346,15 @@ void domain_node::on_joined(join_done& done, time_ms now, domain_effects& out) {
   domain_store_effects stored;
   (void)adverts_.put(std::move(done.advert), domain_origin::kept, stored);
   take(std::move(stored), now, out);
-  if (auto opened = open_lattice(*e, true); !opened) return set_role(*e, domain_role::outside, opened.error(), out);
-  e->lattice->add_contact(done.introducer);
+  if (auto opened = open_membership(*e, true); !opened) return set_role(*e, domain_role::outside, opened.error(), out);
+  e->membership->add_contact(done.introducer);
   for (auto& a : done.adverts)
     if (auto node = decode_node_advert(a); node && node->value.node != self_)
       out.push_back(domain_reach{node->value.node, std::move(a)});
   set_role(*e, domain_role::member, {}, out);
   activate(*e, now, out);
-  lattice_effects effects;
-  e->lattice->peer_up(done.introducer, now, effects);
+  membership_effects effects;
+  e->membership->peer_up(done.introducer, now, effects);
   take(*e, std::move(effects), now, out);
 }
 
@@ -373,8 +373,8 @@ void domain_node::tick(time_ms now, domain_effects& out) {
       if (auto asked = ask_in(*e, false, now, out); !asked) set_role(*e, domain_role::outside, asked.error(), out);
     }
     if (!e->is_active()) continue;
-    lattice_effects effects;
-    e->lattice->tick(now, effects);
+    membership_effects effects;
+    e->membership->tick(now, effects);
     take(*e, std::move(effects), now, out);
     if (e->role == domain_role::leaving && now >= e->leaves_at) depart(*e, {}, out);
     configure(*e, now, out);
@@ -396,7 +396,7 @@ std::optional<time_ms> domain_node::next_timer() const {
   for (const auto& [domain, e] : entries_) {
     if (e->role == domain_role::joining && e->asks_again_at != 0) sooner(e->asks_again_at);
     if (!e->is_active()) continue;
-    sooner(e->lattice->next_timer());
+    sooner(e->membership->next_timer());
     if (e->role == domain_role::leaving) sooner(e->leaves_at);
   }
   for (const auto& [domain, s] : searches_) sooner(std::min(s.until, s.again_at));

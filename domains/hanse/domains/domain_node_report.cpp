@@ -24,17 +24,17 @@ void domain_node::view(const entry& e, domain_effects& out) const {
   m.domain = e.domain;
   if (const auto* a = adverts_.find(e.domain))
     for (const auto& i : introducers_of(a->value)) m.introducers.push_back(i.node);
-  if (e.role == domain_role::member && e.lattice && e.lattice->map().is_member(self_))
-    for (const auto& member : e.lattice->map().member_ids())
-      if (!e.lattice->lace().is_byzantine(member)) m.members.push_back(member);
+  if (e.role == domain_role::member && e.membership && e.membership->is_member(self_))
+    m.members = e.membership->member_ids();
   out.push_back(domain_view{std::move(m)});
 }
 
 std::vector<bytes> domain_node::adverts_of(const entry& e) const {
   std::vector<bytes> out;
-  for (auto& m : e.lattice->map().members()) {
+  for (auto& m : e.membership->members()) {
     if (out.size() >= join_adverts_max) break;
-    if (m.member != self_ && !m.value.empty() && m.value.size() <= advert_size_max) out.push_back(std::move(m.value));
+    auto& advert = m.view.value;
+    if (m.view.member != self_ && !advert.empty() && advert.size() <= advert_size_max) out.push_back(std::move(advert));
   }
   return out;
 }
@@ -88,14 +88,20 @@ void domain_node::gossip(domain_effects& out) {
 
 // --- reports ---
 
-const domain_lattice* domain_node::lattice(const identity& domain) const noexcept {
+const membership_protocol* domain_node::membership(const identity& domain) const noexcept {
   const auto* e = find_entry(domain);
-  return e ? e->lattice.get() : nullptr;
+  return e ? e->membership.get() : nullptr;
 }
 
 std::string domain_node::key_file(const identity& domain) const {
   const auto* e = find_entry(domain);
   return e ? e->key_file : std::string{};
+}
+
+expected<eris_key> domain_node::convergence(const identity& domain) const {
+  const auto* e = find_entry(domain);
+  if (!e || !e->is_active()) return error{errc::not_found, "this node is not in that domain"};
+  return convergence_secret(domain, e->keys);
 }
 
 expected<domain_report> domain_node::report(const identity& domain) const {
@@ -119,16 +125,15 @@ expected<domain_report> domain_node::report(const identity& domain) const {
   r.instance = e->instance;
   for (auto& j : requester_.reports())
     if (j.domain == domain) r.join = std::move(j);
-  if (!e->lattice || !e->lattice_started) return r;
-  const auto& l = *e->lattice;
-  const auto stats = l.lace().stats();
-  r.level = l.map().level_of(self_);
-  r.may_write = l.lace().may_write();
-  r.members = l.map().member_count();
-  r.byzantine = l.lace().byzantine();
-  r.blocks = stats.blocks;
-  r.pending = stats.pending;
-  r.state = l.map().state_hash();
+  if (!e->membership || !e->started) return r;
+  auto status = e->membership->status();
+  r.level = e->membership->level_of(self_);
+  r.may_write = e->membership->may_write();
+  r.members = e->membership->member_count();
+  r.byzantine = std::move(status.byzantine);
+  r.blocks = status.blocks;
+  r.pending = status.pending;
+  r.state = status.state;
   return r;
 }
 
@@ -146,8 +151,8 @@ std::vector<domain_report> domain_node::reports() const {
 std::vector<domain_member> domain_node::members(const identity& domain) const {
   std::vector<domain_member> out;
   const auto* e = find_entry(domain);
-  if (!e || !e->lattice) return out;
-  for (auto& m : e->lattice->members()) {
+  if (!e || !e->membership) return out;
+  for (auto& m : e->membership->members()) {
     domain_member d{std::move(m.view), m.is_byzantine, false, {}};
     d.online = d.view.member == self_ || links_.contains(d.view.member);
     if (const auto seen = seen_.find(d.view.member); seen != seen_.end()) d.last_seen_ms = seen->second;

@@ -2,15 +2,10 @@
 // how blocks are stored. Not the protocols themselves. A researcher adds an own one here, before the node starts.
 #pragma once
 
-#include "hanse/domains/domain_lattice.hpp"
+#include "hanse/domains/membership_protocol.hpp"
 #include "hanse/domains/protocol_registry.hpp"
 
 namespace hanse {
-
-using protocol_parameters = std::map<std::string, std::string>;
-
-/// Reads the parameters of a membership protocol of the blocklace's family. Errors: `bad_config`.
-using membership_factory = std::function<expected<lattice_config>(const protocol_parameters&)>;
 
 /// Whether this node can run the protocol with these parameters. Errors: `bad_config`.
 using protocol_check = std::function<expected<unit>(const protocol_parameters&)>;
@@ -24,9 +19,9 @@ struct domain_protocols {
   /// What Hanse brings: membership blocklace/1.0; dissemination full-mesh/1.0, plumtree/1.0; storage blocks/1.0.
   static domain_protocols builtin();
 
-  /// Whether this node can run all of a stack, and how its membership is kept.
+  /// Whether this node can run all of a stack; then its membership.
   /// Errors: `unsupported_protocol`, `unsupported_version`, `bad_config`; the detail names the protocol.
-  expected<lattice_config> open(const protocol_stack& stack) const;
+  expected<std::unique_ptr<membership_protocol>> open(const protocol_stack& stack, const membership_setup& setup) const;
 };
 
 } // namespace hanse

@@ -188,4 +188,25 @@ expected<map_op> decode_map_op(byte_view wire) {
   return op;
 }
 
+byte_view value_in(byte_view wire) {
+  msgpack_reader in{wire};
+  in.array(codec_tokens_max);
+  const auto kind = static_cast<map_op_kind>(in.unsigned_integer());
+  in.unsigned_integer(); // the version
+  in.unsigned_integer(); // the time
+  switch (kind) {
+  case map_op_kind::configure:
+    return in.blob(map_advert_max);
+  case map_op_kind::add:
+    in.blob(identity::size_bytes);
+    in.unsigned_integer();
+    return in.blob(map_value_max);
+  case map_op_kind::put:
+    in.text(map_text_max);
+    return in.blob(map_value_max);
+  default:
+    return {};
+  }
+}
+
 } // namespace hanse

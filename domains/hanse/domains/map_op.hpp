@@ -57,4 +57,8 @@ bytes encode(const map_op& op);
 /// Errors: those of msgpack_reader, `bad_version`, `bad_value` (an empty or overlong key, a group as member).
 expected<map_op> decode_map_op(byte_view wire);
 
+/// The value of an Add or Put, or the advert of a Configure, which decode_map_op has accepted before: what it checked
+/// is not checked again (a member's key costs as much as a signature). A view into `wire`; empty for others.
+byte_view value_in(byte_view wire);
+
 } // namespace hanse

@@ -15,9 +15,7 @@ const domain_terms default_terms{};
 } // namespace
 
 bytes membership_map::value_at(const lace_graph& g, block_index b) const {
-  if (b == no_block) return {};
-  auto op = decode_map_op(g.payload(b));
-  return op ? std::move(op->value) : bytes{};
+  return b == no_block ? bytes{} : to_bytes(value_in(g.payload(b)));
 }
 
 void membership_map::mark(key_index k) {

@@ -85,6 +85,9 @@ public:
   /// Whom this node talks to at present; ascending.
   virtual std::vector<identity> neighbours() const = 0;
 
+  /// The neighbours that payloads go to at once: with a spanning tree, its links here. For people to look at.
+  virtual std::vector<identity> eager() const { return neighbours(); }
+
   virtual dissemination_stats stats() const = 0;
 };
 

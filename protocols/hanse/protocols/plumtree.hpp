@@ -51,8 +51,7 @@ public:
   std::optional<time_ms> next_timer() const override;
   std::vector<identity> neighbours() const override;
   dissemination_stats stats() const override { return stats_; }
-
-  std::vector<identity> eager() const; ///< the neighbours that get payloads
+  std::vector<identity> eager() const override;
   const hyparview& overlay() const noexcept { return overlay_; }
 
 private:

@@ -236,6 +236,8 @@ std::optional<topic_info> topics::info(const identity& topic) const {
     info.joined = it->second->multicast.joined();
     info.multicast = it->second->multicast.stats();
     info.dissemination = it->second->spread->stats();
+    info.neighbours = it->second->spread->neighbours();
+    info.eager = it->second->spread->eager();
   }
   return info;
 }

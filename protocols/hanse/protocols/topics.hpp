@@ -82,6 +82,7 @@ struct topic_info {
   bool joined = false;
   multicast_stats multicast;
   dissemination_stats dissemination;
+  std::vector<identity> neighbours = {}, eager = {}; ///< of the dissemination protocol here
 };
 
 /// One machine for all topics of a node. Not thread-safe; sans-IO; `now` does not go back.

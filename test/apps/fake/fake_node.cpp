@@ -185,8 +185,8 @@ control_result fake_node::ping(const ping_request& r) {
   return json{{"destination", r.destination}, {"node", identity_}, {"node_name", config_.name}, {"rtt_us", 700}};
 }
 
-control_result fake_node::why(const std::string& destination) {
-  return json{{"destination", destination},
+control_result fake_node::why(const why_request& request) {
+  return json{{"destination", request.destination},
               {"kind", "engine"},
               {"chosen", identity_},
               {"reason", "it is here"},

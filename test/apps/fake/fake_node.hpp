@@ -23,7 +23,7 @@ public:
   control_result add_ticket(const std::string& ticket) override;
   control_result send(const send_request& request) override;
   control_result ping(const ping_request& request) override;
-  control_result why(const std::string& destination) override;
+  control_result why(const why_request& request) override;
   control_result trace(const std::string& trace_id) override;
   control_result counters() override;
   control_result spawn_engine(const spawn_request& request) override;

@@ -245,6 +245,10 @@ expected<std::string> cluster::ticket_of(const std::string& name) {
   return n.ready["ticket"].get<std::string>();
 }
 
+fs::path cluster::socket_of(const std::string& name) const {
+  return find(name).socket;
+}
+
 fs::path cluster::directory_of(const std::string& name) const {
   return find(name).directory;
 }

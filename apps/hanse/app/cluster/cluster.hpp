@@ -79,6 +79,9 @@ public:
   /// Asks a node over its control socket, at most until the step's deadline.
   control_result ask(const std::string& node, const nlohmann::json& request, step_scope& scope);
 
+  /// The control socket of a node, for what `ask` does not do.
+  std::filesystem::path socket_of(const std::string& node) const;
+
   /// The identity of a node or engine as text. Asked for once: it stays the same wherever the engine moves.
   expected<std::string> identity_of(const endpoint& e, step_scope& scope);
 

@@ -1,6 +1,7 @@
 // hanse cluster run: a scenario with node processes on this machine.
 // The work is in cluster_run.cpp; here are the options, the directory and the signals.
 #include "hanse/app/cluster/cluster_report.hpp"
+#include "hanse/app/cluster/junit_report.hpp"
 #include "hanse/app/command.hpp"
 #include "hanse/app/stop_signals.hpp"
 #include "hanse/app/text_file.hpp"
@@ -16,6 +17,8 @@ namespace fs = std::filesystem;
 struct run_options {
   std::string scenario;
   std::string report;
+  std::string junit;
+  std::string logs;
   std::string file;
   std::vector<std::string> set;
   bool keep = false;
@@ -49,9 +52,26 @@ run_report run(command_context& c, const scenario& plan, const cluster_options& 
   return whole.run();
 }
 
-void write_report(command_context& c, const run_options& o, const run_report& report) {
-  auto text = to_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (auto written = replace_file(o.report, text); !written) c.fail("write the report", written.error());
+/// A report that cannot be written fails the command, whatever came of the run: somebody waits for it.
+void write_reports(command_context& c, const run_options& o, const run_report& report) {
+  const auto write = [&](const std::string& file, const std::string& text) {
+    if (file.empty()) return;
+    if (auto written = replace_file(file, text); !written) c.fail("write the report", written.error());
+  };
+  write(o.report,
+        o.report.empty() ? "" : to_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write(o.junit, o.junit.empty() ? "" : to_junit(report, wall_clock_ms()));
+}
+
+/// Each node's log as DIR/NAME.log, for a run of any end.
+void collect_logs(command_context& c, const fs::path& directory, const run_report& report) {
+  std::error_code ec;
+  fs::create_directories(directory, ec);
+  for (const auto& n : report.nodes) {
+    if (!ec && fs::exists(n.directory / "node.log", ec))
+      fs::copy_file(n.directory / "node.log", directory / (n.name + ".log"), fs::copy_options::overwrite_existing, ec);
+    if (ec) return c.fail("collect the logs", {errc::io_error, directory.string() + ": " + ec.message()});
+  }
 }
 
 void cluster_run_command(command_context& c, const run_options& o) {
@@ -67,10 +87,11 @@ void cluster_run_command(command_context& c, const run_options& o) {
 
   stop_signals signals;
   auto report = run(c, *plan, {program, *directory, o.keep}, signals);
+  if (!o.logs.empty()) collect_logs(c, o.logs, report);
   if (!report.kept && (report.ok || report.interrupted)) fs::remove_all(*directory, ec);
   c.print(to_json(report), [&] { print_summary(c.out, report, style_of_stdout()); });
   if (!report.ok) c.exit_code = exit_failed;
-  if (!o.report.empty()) write_report(c, o, report);
+  write_reports(c, o, report);
 }
 
 } // namespace
@@ -83,7 +104,9 @@ void add_cluster_commands(CLI::App& program, command_context& context) {
   auto* r = cluster->add_subcommand("run", "Run a scenario: start nodes, do its steps, stop the nodes");
   auto o = std::make_shared<run_options>();
   r->add_option("SCENARIO.json", o->scenario, "The scenario; docs/cluster.md describes it")->required();
-  r->add_option("--report", o->report, "Write a JSON report to this file");
+  r->add_option("--report", o->report, "Write a JSON report to this file")->type_name("FILE.json");
+  r->add_option("--junit", o->junit, "Write a JUnit report to this file: a case for each step")->type_name("FILE.xml");
+  r->add_option("--logs", o->logs, "Collect the nodes' logs in this directory, as NAME.log")->type_name("DIR");
   r->add_flag("--keep", o->keep, "Leave the nodes running, and print how to talk to them");
   r->add_option("--file", o->file, "The scenario's variable \"file\": same as --set file=PATH");
   r->add_option("--set", o->set, "NAME=VALUE: a variable of the scenario")->allow_extra_args(false);

@@ -156,6 +156,22 @@ struct topic_check_step {
   std::vector<std::string> nodes;
 };
 
+/// Puts a file, or generated octets, at a node, with replicas at other members of the domain.
+struct content_put_step {
+  std::string content, node, domain;
+  std::filesystem::path file;  ///< empty: generated
+  std::uint64_t mebibytes = 1; ///< of what is generated
+  std::uint32_t replicas = 0;
+};
+
+/// Gets content and compares hashes. `kill`: so many of the nodes that keep it as replicas are killed meanwhile, and
+/// started again afterwards.
+struct content_get_step {
+  std::string content;
+  std::string node; ///< empty: the first one that neither put it nor keeps it
+  std::uint32_t kill = 0;
+};
+
 struct scenario_step;
 
 /// Steps that run at once (parallel), or beside what follows (background, until joined).
@@ -177,7 +193,8 @@ struct scenario_step {
   milliseconds timeout{30'000};
   std::variant<add_step, ping_step, call_step, send_file_step, process_step, move_step, engine_step, inject_step,
                check_step, domain_create_step, domain_join_step, domain_do_step, domain_check_step, topic_create_step,
-               topic_subscribe_step, topic_publish_step, topic_check_step, group_step, join_step>
+               topic_subscribe_step, topic_publish_step, topic_check_step, content_put_step, content_get_step,
+               group_step, join_step>
       what;
 };
 
@@ -203,8 +220,9 @@ struct scenario_names {
   std::vector<std::string> nodes;
   std::vector<std::string> engines; ///< on whatever node
   std::vector<std::string> backgrounds;
-  std::vector<std::string> domains; ///< created by an earlier step
-  std::vector<std::string> topics;  ///< likewise
+  std::vector<std::string> domains;  ///< created by an earlier step
+  std::vector<std::string> topics;   ///< likewise
+  std::vector<std::string> contents; ///< likewise, put
 };
 
 /// A problem at `key` unless `name` is one of `known`; suggests the closest.
@@ -221,5 +239,9 @@ inline constexpr const char* domain_step_kinds[] = {"domain_check", "domain_crea
 /// Those about topics (scenario_topic_steps.cpp); false if `step.kind` is none of them.
 bool read_topic_step(object_reader& in, scenario_names& names, scenario_step& step);
 inline constexpr const char* topic_step_kinds[] = {"topic_check", "topic_create", "topic_publish", "topic_subscribe"};
+
+/// Those about content (scenario_content_steps.cpp); false if `step.kind` is none of them.
+bool read_content_step(object_reader& in, scenario_names& names, scenario_step& step);
+inline constexpr const char* content_step_kinds[] = {"content_get", "content_put"};
 
 } // namespace hanse::app

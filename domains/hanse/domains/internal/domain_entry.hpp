@@ -26,8 +26,8 @@ struct domain_node::entry {
   std::string instance;
   std::string key_file;
   psk_list keys;
-  std::unique_ptr<domain_lattice> lattice;
-  bool lattice_started = false;
+  std::unique_ptr<membership_protocol> membership;
+  bool started = false;
   bool publishes = false; ///< the operator gave a newer advert: write it when possible
   std::uint64_t token = 0, durable = 0;
   std::vector<waiting_answer> waiting;
@@ -37,9 +37,7 @@ struct domain_node::entry {
   time_ms asks_again_at = 0; ///< joining, and all introducers said that they have not begun; 0: not so
   std::uint32_t asks_again_ms = 0;
 
-  bool is_active() const noexcept {
-    return lattice_started && (role == domain_role::member || role == domain_role::leaving);
-  }
+  bool is_active() const noexcept { return started && (role == domain_role::member || role == domain_role::leaving); }
 };
 
 template <class... F>
