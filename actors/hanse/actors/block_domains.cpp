@@ -2,6 +2,7 @@
 #include "hanse/actors/block_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 
 namespace hanse {
 
@@ -81,6 +82,7 @@ void block_engine::look_at_trust() {
               }
               go_on(domain, {});
             }
+            setup_->changes->raise();
             if (!std::exchange(look_scheduled_, true))
               compat::delayed_send_to_self(self_, std::chrono::milliseconds{block_again_ms}, changed_atom_v);
           },
