@@ -53,6 +53,7 @@ void block_engine::take_domain(const domain_report& report, const std::vector<do
       e.why = made.error();
       core_->services->log(log_level::error, "blocks_unavailable",
                            {{"domain", to_short_string(report.domain)}, {"reason", to_string(e.why)}});
+      setup_->changes->raise();
     }
   }
   std::set<identity> now_in;
