@@ -72,12 +72,7 @@ struct block_fixture : node_fixture {
   }
 
   static bool ready(block_host& h, const identity& domain, std::size_t members) {
-    return eventually([&] {
-      auto r = h.blocks->report();
-      if (!r) return false;
-      const auto d = std::ranges::find(r->domains, domain, &block_domain_report::domain);
-      return d != r->domains.end() && d->members == members;
-    });
+    return h.blocks->await_members(domain, members).has_value();
   }
 
   static bytes content_of(std::uint64_t seed, std::size_t size) {

@@ -2,6 +2,7 @@
 #include "hanse/actors/block_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 
 namespace hanse {
 
@@ -52,6 +53,7 @@ void block_engine::take_domain(const domain_report& report, const std::vector<do
       e.why = made.error();
       core_->services->log(log_level::error, "blocks_unavailable",
                            {{"domain", to_short_string(report.domain)}, {"reason", to_string(e.why)}});
+      setup_->changes->raise();
     }
   }
   std::set<identity> now_in;
@@ -80,6 +82,7 @@ void block_engine::take_members(const identity& domain, const std::set<identity>
   }
   e.members = members;
   go_on(domain, std::move(out));
+  setup_->changes->raise();
 }
 
 /// Leases go on: what other members put here is kept as long as was promised.

@@ -15,6 +15,10 @@
 
 namespace hanse {
 
+namespace internal {
+class change_signal;
+}
+
 inline constexpr std::uint32_t block_ttl_ms = 15'000;  ///< of bodies between nodes; a guess
 inline constexpr std::uint32_t block_domains_ms = 20;  ///< changes of domains are looked at together
 inline constexpr std::uint32_t block_again_ms = 5'000; ///< … and our trust in members, after so long at most
@@ -38,7 +42,8 @@ struct block_disk {
 struct block_setup {
   storage_registry storage;
   std::map<identity, std::uint64_t> quotas;
-  std::uint64_t quota_octets = 0; ///< of domains that have no own
+  std::uint64_t quota_octets = 0;                   ///< of domains that have no own
+  std::shared_ptr<internal::change_signal> changes; ///< always set; raised when members are heard
 };
 
 class block_engine {
