@@ -3,6 +3,7 @@
 // Usage: blocks [MEBIBYTES [DIRECTORY]]; the database is made in DIRECTORY and removed.
 #include "hanse/actors/block_database.hpp"
 #include "hanse/crypto/chacha20.hpp"
+#include "hanse/domains/block_exchange.hpp"
 #include "hanse/domains/content_transfer.hpp"
 
 #include <chrono>

@@ -93,6 +93,7 @@ TEST_CASE("broken signatures, replays and strangers are refused and counted, hon
   CHECK(f.eventually([&] { return f.drops(*b, errc::not_hosted) == 3; }));
   a->inject(hosted->id, "impostor", 2, hosted->id); // claims to be an engine whose key it does not have
   CHECK(f.eventually([&] { return f.drops(*b, errc::bad_signature) == 5; }));
+  CHECK(f.eventually([&] { return b->peers()->at(0).reputation <= -100; })); // two payloads at least
   CHECK(static_cast<bool>(f.ask(remote, calc::add_atom_v, 2, 2)));
   CHECK(f.ask(remote, calc::stats_atom_v)->additions == 2);
 }

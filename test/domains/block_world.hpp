@@ -2,6 +2,7 @@
 // that outlive crashes. For block_exchange_sim_test.cpp.
 #pragma once
 
+#include "hanse/domains/block_exchange.hpp"
 #include "hanse/domains/content_transfer.hpp"
 #include "hanse/sim/test_kit.hpp"
 

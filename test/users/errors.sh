@@ -126,6 +126,11 @@ mistake "an unknown topic" "$hanse" pub weather --body '["x"]'
 mistake "an event that is no list" "$hanse" pub weather --body x
 mistake "a subscription to nothing" "$hanse" sub
 mistake "a topic in a domain that nobody knows" "$hanse" topic create --key a/node.key --domain lab
+mistake "content without a domain" "$hanse" put right
+mistake "content in a domain that nobody knows" "$hanse" put right --domain lab
+mistake "a capability that is none" "$hanse" get urn:eris:abc -o x.out
+mistake "a lease that is no time" "$hanse" put right --lease soon
+mistake "a file to put that is not there" "$hanse" put nothing.txt
 mistake "an unknown type at run time" "$hanse" engine spawn e --type calculater
 mistake "an unknown command" "$hanse" engin
 mistake "a missing argument" "$hanse" send echo

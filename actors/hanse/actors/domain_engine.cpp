@@ -2,6 +2,7 @@
 #include "hanse/actors/domain_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/service.hpp"
 
 namespace hanse {
@@ -81,6 +82,11 @@ domain_actor::behavior_type domain_engine::make_behavior() {
       },
       [this](assume_atom, const identity& domain) {
         return act([&](auto& out) { return node().assume_current(domain, now(), out); });
+      },
+      [this](secret_atom, const identity& domain) -> caf::result<std::vector<bytes>> {
+        const auto secret = node().convergence(domain);
+        if (!secret) return to_caf(secret.error());
+        return std::vector<bytes>{to_bytes(byte_view{*secret})};
       },
       [this](find_atom, const identity& domain) { return find(domain); },
       [this](list_atom) { return node().reports(); },
@@ -207,9 +213,13 @@ void domain_engine::perform(domain_effects effects) {
 void domain_engine::tell(const identity&, const std::function<void(const domain_listener_actor&)>& say) {
   for (auto& weak : listeners_)
     if (auto strong = weak.lock()) say(caf::actor_cast<domain_listener_actor>(strong));
+  machine_->changes->raise();
 }
 
 void domain_engine::log(const domain_event& e) {
+  if (e.name == "equivocator")
+    compat::send(self_, core_->identities, measure_atom_v, e.node,
+                 static_cast<std::int16_t>(reputation_event::proven_bad));
   if (e.why.code != errc::none) core_->services->counters.drop(e.why.code);
   core_->services->log(e.name == "equivocator" ? log_level::warning : log_level::info, e.name,
                        {{"domain", to_short_string(e.domain)},

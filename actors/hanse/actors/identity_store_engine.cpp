@@ -85,6 +85,12 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
         perform(std::move(effects));
         if (auto i = connected_.find(e.peer); i != connected_.end()) i->second = e;
       },
+      [this](measure_atom, const identity& node, std::int16_t event) {
+        if (node == services_->self) return;
+        advert_effects effects;
+        store_.note(node, static_cast<reputation_event>(event), services_->now_ms(), effects);
+        perform(std::move(effects));
+      },
       [this](trust_atom, const identity& id, std::uint8_t trust) -> caf::result<void> {
         advert_effects effects;
         auto done = store_.set_trust(id, trust, effects);

@@ -59,7 +59,10 @@ CAF_ADD_ATOM(hanse, hanse, promote_atom)
 CAF_ADD_ATOM(hanse, hanse, put_atom)
 CAF_ADD_ATOM(hanse, hanse, assume_atom) // what is here is all there is
 CAF_ADD_ATOM(hanse, hanse, draw_atom)
-CAF_ADD_ATOM(hanse, hanse, keep_atom) // take part in a topic, with or without subscribers
+CAF_ADD_ATOM(hanse, hanse, keep_atom)    // take part in a topic, with or without subscribers; keep content at others
+CAF_ADD_ATOM(hanse, hanse, secret_atom)  // of a domain, for convergence
+CAF_ADD_ATOM(hanse, hanse, collect_atom) // remove what nobody wants any more
+CAF_ADD_ATOM(hanse, hanse, verify_atom)  // read and check what is stored
 
 CAF_END_TYPE_ID_BLOCK(hanse)
 
@@ -99,7 +102,8 @@ using identity_store_actor = caf::typed_actor<
     caf::result<void>(register_atom, std::vector<bytes>), caf::result<void>(remove_atom, identity), //
     caf::result<route>(resolve_atom, route_request), caf::result<route_explanation>(explain_atom, route_request),
     caf::result<void>(link_up_atom, identity), caf::result<void>(link_down_atom, identity),
-    caf::result<void>(measure_atom, link_event), //
+    caf::result<void>(measure_atom, link_event),
+    caf::result<void>(measure_atom, identity, int16_t), // a node did well or ill: a reputation_event
     caf::result<void>(trust_atom, identity, uint8_t), caf::result<std::vector<peer_info>>(list_atom),
     caf::result<std::vector<engine_info>>(list_atom, identity), caf::result<void>(stop_atom),
     caf::result<std::vector<bytes>>(adverts_atom),           // everything worth telling a peer
@@ -149,6 +153,7 @@ using domain_actor =
                      caf::result<void>(promote_atom, identity, identity, uint8_t),           //
                      caf::result<void>(put_atom, identity, std::string, std::vector<bytes>), // domain, key, one value
                      caf::result<void>(assume_atom, identity),                               //
+                     caf::result<std::vector<bytes>>(secret_atom, identity),                 // one eris_key
                      caf::result<std::vector<bytes>>(find_atom, identity),                   // its signed DomainAdvert
                      caf::result<std::vector<domain_report>>(list_atom),                     //
                      caf::result<std::vector<domain_member>>(list_atom, identity),           //
@@ -174,6 +179,27 @@ using topic_actor = caf::typed_actor<
     caf::result<void>(changed_atom),                                   // look at the domains again
     caf::result<void>(retry_atom, uint64_t, uint64_t),                 // a fetch has waited long enough
     caf::result<void>(flush_atom), caf::result<void>(tick_atom)>;
+
+/// The blocks of a node: a service for the storage protocols, and what operators and engines ask (blocks.hpp). A token
+/// names something under way; it ends with the actor that began it.
+using block_actor = caf::typed_actor<
+    caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
+    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
+    caf::result<void>(domain_change), caf::result<void>(domain_role_changed),  //
+    caf::result<content_kept>(put_atom, content_wish, std::vector<bytes>),     // one whole, durable when answered
+    caf::result<std::vector<bytes>>(load_atom, content_get_wish),              // one whole
+    caf::result<void>(put_atom, block_batch),                                  // durable after the next flush
+    caf::result<void>(flush_atom),                                             // all that came before is durable
+    caf::result<uint64_t>(keep_atom, spread_wish),                             // put at other members: a token
+    caf::result<spread_state>(keep_atom, uint64_t, uint32_t),                  // when done, or so many ms later
+    caf::result<uint64_t>(find_atom, content_get_wish),                        // get as a stream: a token
+    caf::result<content_part>(find_atom, uint64_t, uint32_t),                  // waits so many ms for octets
+    caf::result<void>(remove_atom, uint64_t),                                  // a token
+    caf::result<block_report>(list_atom),                                      //
+    caf::result<std::vector<block_entry>>(list_atom, digest, uint32_t),        // the next ones after that name
+    caf::result<uint64_t>(collect_atom),                                       // leases that ended
+    caf::result<verify_result>(verify_atom, digest, uint32_t),                 // the next ones after that name
+    caf::result<void>(changed_atom), caf::result<void>(retry_atom, uint64_t, uint64_t), caf::result<void>(tick_atom)>;
 
 /// Owns links: listens, dials, keeps one link a peer.
 using transport_actor = caf::typed_actor<

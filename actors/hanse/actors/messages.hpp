@@ -2,6 +2,7 @@
 // process, so they may hold keys, handles and shared buffers. Not the wire (protocols/envelope.hpp).
 #pragma once
 
+#include "hanse/actors/block_messages.hpp"
 #include "hanse/actors/caf_compat.hpp"
 #include "hanse/crypto/keys.hpp"
 #include "hanse/domains/domain_node.hpp"
@@ -237,6 +238,17 @@ struct topic_report {
   X(hanse::topic_fetch)                                                                                                \
   X(std::vector<hanse::topic_delivery>)                                                                                \
   X(std::vector<hanse::topic_report>)                                                                                  \
+  X(hanse::digest)                                                                                                     \
+  X(hanse::content_wish)                                                                                               \
+  X(hanse::content_kept)                                                                                               \
+  X(hanse::block_batch)                                                                                                \
+  X(hanse::spread_wish)                                                                                                \
+  X(hanse::spread_state)                                                                                               \
+  X(hanse::content_get_wish)                                                                                           \
+  X(hanse::content_part)                                                                                               \
+  X(hanse::block_report)                                                                                               \
+  X(std::vector<hanse::block_entry>)                                                                                   \
+  X(hanse::verify_result)                                                                                              \
   X(hanse::domain_members)                                                                                             \
   X(hanse::engine_entry)                                                                                               \
   X(hanse::peer_info)                                                                                                  \

@@ -165,6 +165,7 @@ private:
     post original;
     std::unique_ptr<group_send> machine;      ///< once the members are known
     std::map<std::size_t, message_id> copies; ///< under way, by member
+    std::vector<identity> nodes;              ///< of the members; none: here, or a group
     time_ms since_ms = 0;
     time_ms timer_ms = 0; ///< 0: not set
   };

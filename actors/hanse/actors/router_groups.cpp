@@ -6,6 +6,24 @@
 
 namespace hanse {
 
+namespace {
+
+/// Of the node, not of the engine: an engine may refuse.
+std::optional<reputation_event> reputation_of(const answer& a) {
+  if (!a.fault) return reputation_event::delivered;
+  switch (a.fault->code) {
+  case errc::expired:
+  case errc::timed_out:
+  case errc::unreachable:
+  case errc::link_closed:
+    return reputation_event::failed;
+  default:
+    return std::nullopt;
+  }
+}
+
+} // namespace
+
 /// Whether a destination stands for several receivers.
 bool router_engine::is_spread(const identity& destination) const {
   return destination.kind() == identity_kind::composite || domains_.contains(destination);
@@ -67,6 +85,7 @@ void router_engine::take_group_route(message_id id, expected<route> decided) {
     only.members.push_back(std::move(*decided));
     decided = std::move(only);
   }
+  for (const auto& m : decided->members) g.nodes.push_back(m.next_hop);
   g.machine = std::make_unique<group_send>(*decided, g.original.message.expires_ms());
   group_effects effects;
   g.machine->start(now, effects);
@@ -123,6 +142,8 @@ void router_engine::copy_ended(message_id group, std::size_t member, answer a) {
   if (i == groups_.end()) return;
   auto now = services_->now_ms();
   i->second.copies.erase(member);
+  if (const auto event = reputation_of(a); event && member < i->second.nodes.size() && i->second.nodes[member])
+    compat::send(self_, identities_, measure_atom_v, i->second.nodes[member], static_cast<std::int16_t>(*event));
   group_effects effects;
   if (a.fault)
     i->second.machine->failed(member, std::move(*a.fault), now, effects);

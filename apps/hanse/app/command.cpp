@@ -118,16 +118,19 @@ std::filesystem::path command_context::socket() const {
 
 std::optional<nlohmann::json> command_context::ask(std::string_view doing, const json_value& request,
                                                    std::chrono::milliseconds timeout) {
-  auto path = socket();
-  auto result = ask_node(path, request, timeout);
+  auto result = ask_node(socket(), request, timeout);
   if (result) return *std::move(result);
-  auto nobody = result.error() == errc::not_found || result.error() == errc::unreachable;
-  if (nobody && result.error().detail.starts_with(path.string()))
-    fail(doing, {errc::not_found, "no node answers at " + path.string() +
-                                      "; start one with `hanse node run`, or name its socket with --socket"});
-  else
-    fail(doing, result.error());
+  fail_to_ask(doing, result.error());
   return std::nullopt;
+}
+
+void command_context::fail_to_ask(std::string_view doing, const error& e) {
+  const auto path = socket().string();
+  if ((e == errc::not_found || e == errc::unreachable) && e.detail.starts_with(path))
+    fail(doing, {errc::not_found,
+                 "no node answers at " + path + "; start one with `hanse node run`, or name its socket with --socket"});
+  else
+    fail(doing, e);
 }
 
 std::uint64_t wall_clock_ms() {

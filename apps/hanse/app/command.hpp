@@ -37,6 +37,9 @@ struct command_context {
   /// {"error": {code, detail, advice}} on standard output. Sets the exit code.
   void fail(std::string_view doing, const error& e);
 
+  /// The same for what ask_node said; also when no node answers at the socket.
+  void fail_to_ask(std::string_view doing, const error& e);
+
   /// A command line that parses but makes no sense.
   void misuse(std::string_view what);
 
@@ -65,6 +68,8 @@ void add_engine_commands(CLI::App& program, command_context& context);
 void add_domain_node_commands(CLI::App& domain, command_context& context); ///< those that ask a node
 void add_domain_commands(CLI::App& program, command_context& context);
 void add_topic_commands(CLI::App& program, command_context& context);
+void add_content_commands(CLI::App& program, command_context& context);
+void add_block_commands(CLI::App& program, command_context& context);
 void add_cluster_commands(CLI::App& program, command_context& context);
 void add_sim_commands(CLI::App& program, command_context& context);
 void add_new_commands(CLI::App& program, command_context& context);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -15,8 +16,6 @@ namespace hanse::app {
 
 /// An answer: a JSON object, or an error.
 using control_result = expected<nlohmann::json>;
-
-inline constexpr std::size_t traces_listed_max = 100;
 
 /// What a message asks of its way. The defaults ask for nothing but encryption.
 struct preference_request {
@@ -27,6 +26,8 @@ struct preference_request {
   bool ordered = false;         ///< transports that keep the order
   bool any_security = false;    ///< also ways without forward secrecy (spool, relay)
 };
+
+inline constexpr std::size_t traces_listed_max = 100;
 
 /// `hanse send`.
 struct send_request {
@@ -99,6 +100,26 @@ struct topic_request {
   std::uint32_t wait_ms = 0; ///< of `events`: for the first one
 };
 
+/// `hanse put`, `hanse get`, `hanse block …`. Which fields an action needs: docs/control.md.
+struct block_request {
+  std::string action;  ///< put, get, stat, list, gc, verify
+  std::string domain;  ///< an identity, or the name of a domain known here; empty: the only one that this node is in
+  std::string content; ///< of `get`: a capability, urn:eris:…
+  std::uint64_t size_max = 1ull << 40; ///< of `get`, octets
+  bool is_private = false;
+  std::uint64_t lease_ms = 0; ///< 0: for ever here
+  std::uint32_t replicas = 0;
+  std::string after; ///< of `list`: a block's name, in hexadecimal; empty: from the first
+  std::uint32_t count = 256;
+};
+
+/// What may come with a request, and what may be told before its answer.
+struct control_channel {
+  int file = -1; ///< an open file of the client's, for as long as the call; -1: none
+  /// Sends a progress line. False: the client is gone, give up. Empty: nobody listens.
+  std::function<bool(nlohmann::json)> progress = {};
+};
+
 /// Every call may come from several threads at once, may block up to its timeout (where there is none: 5 s), and never
 /// throws for what a peer or a user did.
 class control_backend {
@@ -168,6 +189,10 @@ public:
 
   /// Answers of the actions: runtime_topics.cpp. The default: a node without topics.
   virtual control_result topic(const topic_request& request);
+
+  /// Answers of the actions: runtime_blocks.cpp. The default: a node without blocks. `put` reads the channel's file to
+  /// its end, `get` writes to it; both take as long as they take, with progress several times a second.
+  virtual control_result block(const block_request& request, const control_channel& channel);
 
   /// Stops the node cleanly: adverts and streams are durable, links closed. Called once, from the main thread; returns
   /// when all is down. The other calls answer `cancelled` from then on.

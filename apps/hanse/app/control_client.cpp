@@ -25,20 +25,29 @@ expected<control_session> control_session::open(const fs::path& socket, const st
 }
 
 control_result control_session::ask(const nlohmann::json& request, std::chrono::milliseconds timeout) {
-  auto deadline = std::chrono::steady_clock::now() + timeout;
+  return ask(request, -1, {}, timeout);
+}
+
+control_result control_session::ask(const nlohmann::json& request, int file,
+                                    const std::function<void(const nlohmann::json&)>& on_progress,
+                                    std::chrono::milliseconds silence) {
+  auto deadline = std::chrono::steady_clock::now() + silence;
   auto line = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (line.size() > control_line_max) return error{errc::too_long, "the request is over 2 MiB"};
   // A node that is full answers before it has read the request: the answer counts, not the failed write.
-  auto written = channel_.write_line(std::move(line), deadline);
+  auto written = channel_.write_line(std::move(line), deadline, file);
   if (!written && written.error() != errc::link_closed) return written.error();
   while (true) {
     auto reply = channel_.read_line(deadline);
     if (!reply && reply.error() == errc::link_closed)
       return error{errc::link_closed, "the node closed the control socket before it answered"};
     if (!reply && reply.error() == errc::timed_out)
-      return error{errc::timed_out, "the node did not answer within " + std::to_string(timeout.count()) + " ms"};
+      return error{errc::timed_out, "the node did not answer within " + std::to_string(silence.count()) + " ms"};
     if (!reply) return reply.error();
     if (auto result = decode_reply(*reply)) return *std::move(result);
+    if (!on_progress) continue;
+    on_progress(nlohmann::json::parse(*reply));
+    deadline = std::chrono::steady_clock::now() + silence;
   }
 }
 
@@ -46,6 +55,13 @@ control_result ask_node(const fs::path& socket, const nlohmann::json& request, s
                         const stop_event* cancel) {
   HANSE_TRY(auto session, control_session::open(socket, cancel));
   return session.ask(request, timeout);
+}
+
+control_result ask_node_with_file(const fs::path& socket, const nlohmann::json& request, int file,
+                                  const std::function<void(const nlohmann::json&)>& on_progress,
+                                  std::chrono::milliseconds silence, const stop_event* cancel) {
+  HANSE_TRY(auto session, control_session::open(socket, cancel));
+  return session.ask(request, file, on_progress, silence);
 }
 
 fs::path default_node_directory() {

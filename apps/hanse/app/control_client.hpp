@@ -5,6 +5,8 @@
 #include "hanse/app/control_backend.hpp"
 #include "hanse/app/line_channel.hpp"
 
+#include <functional>
+
 namespace hanse::app {
 
 /// One connection for several requests, one after the other. One thread at a time.
@@ -18,6 +20,11 @@ public:
   /// would be taken for the next answer: ask no more then), `link_closed`, `cancelled`.
   control_result ask(const nlohmann::json& request, std::chrono::milliseconds timeout);
 
+  /// The same with an open file for the node (-1: none), and with `on_progress` for the lines before the answer; each
+  /// of them begins the time of `silence` anew.
+  control_result ask(const nlohmann::json& request, int file,
+                     const std::function<void(const nlohmann::json&)>& on_progress, std::chrono::milliseconds silence);
+
 private:
   explicit control_session(line_channel channel) : channel_(std::move(channel)) {}
 
@@ -28,6 +35,12 @@ private:
 /// Errors: the node's own; `not_found`, `unreachable` (no node there), `timed_out`, `link_closed`, `cancelled`.
 control_result ask_node(const std::filesystem::path& socket, const nlohmann::json& request,
                         std::chrono::milliseconds timeout, const stop_event* cancel = nullptr);
+
+/// The same with an open file for the node to read from or write to, until the node answers; `on_progress` gets the
+/// lines before the answer. Gives up when nothing comes for `silence`. Errors: the same.
+control_result ask_node_with_file(const std::filesystem::path& socket, const nlohmann::json& request, int file,
+                                  const std::function<void(const nlohmann::json&)>& on_progress,
+                                  std::chrono::milliseconds silence, const stop_event* cancel = nullptr);
 
 /// The socket that a command talks to: `given`, else HANSE_SOCKET, else that of the default node directory.
 std::filesystem::path choose_socket(const std::string& given);

@@ -25,6 +25,7 @@ struct context {
   object_reader& in;
   control_backend& backend;
   const std::function<void()>& on_shutdown;
+  const control_channel& channel;
 };
 
 /// What is left to do when the arguments are right.
@@ -176,6 +177,33 @@ action topic_reader(context c) {
   return [r, &b = c.backend] { return b.topic(r); };
 }
 
+constexpr std::array<const char*, 6> block_verbs{"put", "get", "stat", "list", "gc", "verify"};
+constexpr std::uint64_t lease_max_ms = 400ull * 24 * 3600 * 1000; // block_store_config
+constexpr std::uint64_t replicas_max = 64;                        // a guess
+
+template <std::size_t Action>
+action block_reader(context c) {
+  block_request r;
+  r.action = block_verbs[Action];
+  const auto is = [&r](const char* name) { return r.action == name; };
+  if (is("put") || is("get")) {
+    r.domain = c.in.text("domain");
+    if (c.channel.file < 0) c.in.problem("command", "this command takes an open file beside it (SCM_RIGHTS)");
+  }
+  if (is("get")) r.content = c.in.required_text("content");
+  if (is("get")) r.size_max = c.in.number("size_max", 0, r.size_max, r.size_max);
+  if (is("put")) {
+    r.is_private = c.in.flag("private");
+    r.lease_ms = c.in.number("lease_ms", 0, lease_max_ms, 0);
+    r.replicas = static_cast<std::uint32_t>(c.in.number("replicas", 0, replicas_max, 0));
+  }
+  if (is("list")) {
+    r.after = c.in.text("after");
+    r.count = static_cast<std::uint32_t>(c.in.number("count", 1, 1024, 256));
+  }
+  return [r, &b = c.backend, &channel = c.channel] { return b.block(r, channel); };
+}
+
 /// For the commands with nothing but one text.
 template <control_result (control_backend::*Call)(const std::string&)>
 action one_text(context c, const char* key) {
@@ -216,6 +244,12 @@ const std::map<std::string, reader, std::less<>> commands{
     {"topic_subscribe", topic_reader<5>},
     {"topic_events", topic_reader<6>},
     {"topic_unsubscribe", topic_reader<7>},
+    {"content_put", block_reader<0>},
+    {"content_get", block_reader<1>},
+    {"block_stat", block_reader<2>},
+    {"block_list", block_reader<3>},
+    {"block_gc", block_reader<4>},
+    {"block_verify", block_reader<5>},
     {"domain_enter", domain_reader<0>},
     {"domain_publish", domain_reader<1>},
     {"domain_leave", domain_reader<2>},
@@ -235,12 +269,12 @@ error as_request_error(const error& e) {
 
 } // namespace
 
-control_result control_backend::traces() {
-  return error{errc::unsupported_protocol, "this node keeps no traces"};
-}
-
 control_result control_backend::trust(const std::string&, std::uint8_t) {
   return error{errc::unsupported_protocol, "this node keeps no trust"};
+}
+
+control_result control_backend::traces() {
+  return error{errc::unsupported_protocol, "this node keeps no traces"};
 }
 
 control_result control_backend::domain(const domain_request&) {
@@ -251,8 +285,12 @@ control_result control_backend::topic(const topic_request&) {
   return error{errc::unsupported_protocol, "this node runs no topics"};
 }
 
+control_result control_backend::block(const block_request&, const control_channel&) {
+  return error{errc::unsupported_protocol, "this node stores no blocks"};
+}
+
 control_result dispatch_control(control_backend& backend, std::string_view line,
-                                const std::function<void()>& on_shutdown) {
+                                const std::function<void()>& on_shutdown, const control_channel& channel) {
   auto document = json_document::parse(line, "request", control_line_max);
   if (!document) return as_request_error(document.error());
   auto request = json_document::of(document->root(), "");
@@ -268,7 +306,7 @@ control_result dispatch_control(control_backend& backend, std::string_view line,
     return error{errc::bad_value,
                  "unknown command \"" + name + "\"" + (close.empty() ? "" : "; did you mean \"" + close + "\"?")};
   }
-  auto act = command->second({in, backend, on_shutdown});
+  auto act = command->second({in, backend, on_shutdown, channel});
   in.finish();
   if (!problems.empty()) return as_request_error(problems.to_error());
   try {

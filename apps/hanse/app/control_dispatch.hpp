@@ -12,6 +12,6 @@ namespace hanse::app {
 /// Answers one request line. `on_shutdown` is called for the command "shutdown", which has no part in the backend.
 /// Errors beside the backend's: `bad_value` with what is wrong in the request.
 control_result dispatch_control(control_backend& backend, std::string_view line,
-                                const std::function<void()>& on_shutdown);
+                                const std::function<void()>& on_shutdown, const control_channel& channel = {});
 
 } // namespace hanse::app

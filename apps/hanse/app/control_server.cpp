@@ -74,11 +74,20 @@ void control_server::accept_one() {
 
 void control_server::serve(unique_fd socket) {
   line_channel channel{std::move(socket), control_line_max, &stop_};
+  channel.accept_files();
+  control_channel extras;
+  extras.progress = [&channel](nlohmann::json line) {
+    line["done"] = false;
+    return channel.write_line(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), after(write_max))
+        .has_value();
+  };
   while (true) {
     auto line = channel.read_line(after(idle_max));
     if (!line && line.error() == errc::too_long) (void)channel.write_line(encode_reply(line.error()), after(write_max));
     if (!line) return;
-    auto reply = encode_reply(dispatch_control(backend_, *line, on_shutdown_));
+    const auto file = channel.take_file(); // closed when its request is answered
+    extras.file = file.get();
+    auto reply = encode_reply(dispatch_control(backend_, *line, on_shutdown_, extras));
     if (!channel.write_line(std::move(reply), after(write_max))) return;
   }
 }

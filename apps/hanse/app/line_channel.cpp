@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 namespace hanse::app {
@@ -124,7 +125,7 @@ expected<std::string> line_channel::read_line(steady_time deadline) {
       return error{errc::too_long, "a line over " + std::to_string(line_max_) + " octets"};
     HANSE_CHECK(wait(POLLIN, deadline));
     char chunk[65536];
-    auto n = ::read(socket_.get(), chunk, sizeof chunk); // not recv: a pipe is read this way too
+    auto n = read_some(chunk, sizeof chunk);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n == 0 || (n < 0 && errno == ECONNRESET)) return errc::link_closed;
     if (n < 0) return error{errc::io_error, std::strerror(errno)};
@@ -132,12 +133,59 @@ expected<std::string> line_channel::read_line(steady_time deadline) {
   }
 }
 
-expected<unit> line_channel::write_line(std::string line, steady_time deadline) {
+ssize_t line_channel::read_some(char* into, std::size_t size) {
+  if (!accepts_files_) return ::read(socket_.get(), into, size); // not recv: a pipe is read this way too
+  iovec part{into, size};
+  alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control; // what does not fit is closed by the kernel
+  const auto n = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+  if (n < 0) return n;
+  for (auto* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const auto count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      unique_fd latest{fd};
+      std::swap(file_, latest); // the earlier one is closed
+    }
+  }
+  return n;
+}
+
+namespace {
+
+/// As send(2), with a descriptor beside the octets.
+ssize_t send_with_file(int socket, std::string_view octets, int file) {
+  iovec part{const_cast<char*>(octets.data()), octets.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)]{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  auto* c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof file);
+  std::memcpy(CMSG_DATA(c), &file, sizeof file);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+} // namespace
+
+expected<unit> line_channel::write_line(std::string line, steady_time deadline, int file) {
   line += '\n';
   std::string_view rest = line;
   while (!rest.empty()) {
-    auto n = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+    auto n = file >= 0 ? send_with_file(socket_.get(), rest, file)
+                       : ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
     if (n > 0) {
+      file = -1; // with the first octets
       rest.remove_prefix(static_cast<std::size_t>(n));
       continue;
     }

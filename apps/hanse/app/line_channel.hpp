@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 namespace hanse::app {
 
@@ -53,17 +54,25 @@ public:
   /// The next line without its end. Errors: `too_long`, `timed_out`, `link_closed`, `cancelled`, `io_error`.
   expected<std::string> read_line(steady_time deadline);
 
-  /// Writes `line` and a line end. Errors: `timed_out`, `link_closed`, `cancelled`, `io_error`.
-  expected<unit> write_line(std::string line, steady_time deadline);
+  /// Writes `line` and a line end. With a `file`, an open descriptor: the far end gets its own one of the same open
+  /// file (SCM_RIGHTS). Errors: `timed_out`, `link_closed`, `cancelled`, `io_error`.
+  expected<unit> write_line(std::string line, steady_time deadline, int file = -1);
+
+  /// From now on takes a file that comes with a line, the latest one; else what comes is closed by the kernel.
+  void accept_files() noexcept { accepts_files_ = true; }
+  unique_fd take_file() noexcept { return std::move(file_); }
 
 private:
   expected<unit> wait(short events, steady_time deadline) const;
+  ssize_t read_some(char* into, std::size_t size);
 
   unique_fd socket_;
   std::size_t line_max_;
   const stop_event* stop_;
   std::string buffer_;
   std::size_t scanned_ = 0;
+  unique_fd file_;
+  bool accepts_files_ = false;
 };
 
 } // namespace hanse::app

@@ -66,6 +66,8 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_topic_commands(program, context);
   add_top_command(program, context);
   add_dashboard_command(program, context);
+  add_content_commands(program, context);
+  add_block_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
   add_new_commands(program, context);

@@ -67,6 +67,7 @@ runtime_backend::runtime_backend(node_config config, node_secrets secrets)
 
 runtime_backend::~runtime_backend() {
   stop();
+  blocks_.reset();
   topics_.reset();
   domains_.reset();
   node_.reset();
@@ -111,11 +112,13 @@ expected<unit> runtime_backend::start(node_events events) {
   }
   o.speaks = domain_node_protocols();
   for (auto& p : topic_node_protocols()) o.speaks.push_back(std::move(p));
+  for (auto& p : block_node_protocols()) o.speaks.push_back(std::move(p));
   HANSE_TRY(node_, node::start(system_, std::move(o)));
   HANSE_CHECK(start_engines());
   HANSE_CHECK(start_imported());
   HANSE_CHECK(start_domains());
   HANSE_TRY(topics_, node_topics::start(*node_, *domains_, {}));
+  HANSE_TRY(blocks_, node_blocks::start(*node_, *domains_, {.directory = config_.data_dir}));
   for (auto& ticket : config_.peers)
     if (auto added = node_->add(ticket); !added) return error{errc::bad_config, "peers: " + to_string(added.error())};
   return ok();
@@ -263,8 +266,10 @@ expected<unit> runtime_backend::running() const {
 }
 
 void runtime_backend::stop() {
+  ending_ = true;
   std::unique_lock guard{stopping_};
   if (std::exchange(stopped_, true)) return;
+  topics_.reset(); // what was published last leaves before the node stops
   if (node_) node_->stop();
 }
 

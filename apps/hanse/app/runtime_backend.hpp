@@ -1,6 +1,7 @@
 // The control backend over a real node: what the control socket asks, answered through hanse::node. Not the socket.
 #pragma once
 
+#include "hanse/actors/blocks.hpp"
 #include "hanse/actors/domains.hpp"
 #include "hanse/actors/engine_registry.hpp"
 #include "hanse/actors/topics.hpp"
@@ -44,6 +45,7 @@ public:
   control_result inject(const inject_request& request) override;
   control_result domain(const domain_request& request) override;
   control_result topic(const topic_request& request) override;
+  control_result block(const block_request& request, const control_channel& channel) override;
   void stop() override;
 
 private:
@@ -55,6 +57,11 @@ private:
                                      const std::string& instance) const;
   expected<identity> resolve_topic(const std::string& text);
   expected<identity> resolve_domain(const std::string& text);
+  expected<identity> resolve_own_domain(const std::string& text);
+  control_result put_content(const block_request& request, const control_channel& channel);
+  control_result get_content(const block_request& request, const control_channel& channel);
+  control_result block_stat();
+  control_result list_blocks(const block_request& request);
   control_result domain_status(const domain_request& request);
   control_result domain_members(const identity& domain);
   control_result domain_graph(const identity& domain, std::uint32_t blocks);
@@ -79,12 +86,14 @@ private:
   std::unique_ptr<node> node_;
   std::unique_ptr<node_domains> domains_;
   std::unique_ptr<node_topics> topics_;
+  std::unique_ptr<node_blocks> blocks_;
   std::mutex parameters_mutex_;
   std::map<identity, std::string> parameters_; ///< of engines spawned by type, for export
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::FILE* log_file_ = nullptr;
   std::shared_mutex stopping_; ///< shared by every call, exclusive in stop
   bool stopped_ = false;
+  std::atomic<bool> ending_ = false; ///< set before stop waits for the calls: those that take long give up
 };
 
 /// As a list of texts.

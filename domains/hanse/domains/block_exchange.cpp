@@ -14,7 +14,7 @@ constexpr time_ms poll_ms = 20; // how exactly timeouts are kept while something
 
 block_exchange::block_exchange(block_store& store, key_pair key, random_source& random,
                                const block_exchange_config& config)
-    : store_(&store), key_(std::move(key)), random_(&random), config_(config) {}
+    : storage_protocol(store), key_(std::move(key)), random_(&random), config_(config) {}
 
 void block_exchange::set_member(const identity& node, std::uint8_t trust) {
   if (node == key_.identity()) return;
@@ -36,6 +36,20 @@ void block_exchange::drop_member(const identity& node, block_effects& out) {
   for (const auto& [id, p] : found->second.pushes)
     out.push_back(block_pushed{node, p.token, errc::unreachable, std::nullopt});
   members_.erase(found);
+}
+
+/// What it was asked for is asked of others at once; of itself again after a while.
+void block_exchange::peer_down(const identity& node, time_ms now, block_effects& out) {
+  const auto found = members_.find(node);
+  if (found == members_.end()) return;
+  auto& m = found->second;
+  give_up_flights(m, node);
+  m.gives = false;
+  m.idle_until = std::max(m.idle_until, now + config_.rto_initial_ms);
+  for (const auto& [id, p] : std::exchange(m.pushes, {}))
+    out.push_back(block_pushed{node, p.token, errc::unreachable, std::nullopt});
+  pump(now, out);
+  look_around(now, out);
 }
 
 void block_exchange::set_tree(const identity& topic, std::vector<identity> neighbours) {

@@ -12,10 +12,8 @@
 // a while, and its part is fetched elsewhere. What is stored is never fetched again, so a crash loses no progress.
 #pragma once
 
-#include "hanse/crypto/random.hpp"
 #include "hanse/domains/block_message.hpp"
-#include "hanse/domains/storage_receipt.hpp"
-#include "hanse/protocols/peer_message.hpp"
+#include "hanse/domains/storage_protocol.hpp"
 
 namespace hanse {
 
@@ -48,90 +46,30 @@ struct block_exchange_config {
   std::size_t acks_max = 256;   ///< puts of others that wait for the commit; above, they are refused
 };
 
-/// A block that was wanted is in the store (not yet durable: it may have to be fetched again after a crash).
-struct block_arrived {
-  digest name;
-  identity from;
-};
-
-/// Nobody was found who has it. It is no longer wanted.
-struct block_missing {
-  digest name;
-};
-
-/// A push has ended. `why` is none when `receipt` covers everything.
-struct block_pushed {
-  identity to;
-  std::uint64_t token = 0;
-  error why;
-  std::optional<storage_receipt> receipt;
-};
-
-/// A member did what no honest one does. Take it off its reputation.
-struct block_misbehaviour {
-  identity node;
-  error why;
-};
-
-/// The store failed. Nothing is served, kept or acknowledged any more; stop the node.
-struct block_store_failed {
-  error why;
-};
-
-using block_effect =
-    std::variant<peer_message, block_arrived, block_missing, block_pushed, block_misbehaviour, block_store_failed>;
-using block_effects = std::vector<block_effect>;
-
-struct block_exchange_stats {
-  std::uint64_t fetched = 0, fetched_octets = 0, unasked = 0, liars = 0, timeouts = 0, searches = 0, forwarded = 0;
-  std::uint64_t served = 0, served_octets = 0, refused = 0, floods = 0, kept = 0, pushes = 0;
-};
-
-/// The machine. Not thread-safe. Call `tick` when next_timer is due, and after each burst of `receive`.
-class block_exchange {
+/// The machine. The functions of the interface are described there.
+class block_exchange final : public storage_protocol {
 public:
   /// `store` and `random` must outlive it. `key` is the node's: it signs receipts.
   block_exchange(block_store& store, key_pair key, random_source& random, const block_exchange_config& config);
 
-  /// A member of the domain that can be reached, with our trust in it. Nobody else is heard.
-  void set_member(const identity& node, std::uint8_t trust);
-  void drop_member(const identity& node, block_effects& out);
-
-  /// The neighbours in the tree of a topic, for searches that go along it; none: forget the topic.
-  void set_tree(const identity& topic, std::vector<identity> neighbours);
-
-  /// Fetches blocks, in this order of need; `providers` are members said to have them. What is in the store is reported
-  /// at once. Ends in one block_arrived or block_missing for each. Error: `queue_full`, with nothing taken.
+  void set_member(const identity& node, std::uint8_t trust) override;
+  void drop_member(const identity& node, block_effects& out) override;
+  void peer_down(const identity& node, time_ms now, block_effects& out) override;
+  void set_tree(const identity& topic, std::vector<identity> neighbours) override;
   expected<unit> want(std::span<const digest> names, std::span<const identity> providers, time_ms now,
-                      block_effects& out);
-  void unwant(const digest& name);
-
-  /// A block that was fetched just now, taken out of memory: spares reading and hashing it again. Else it is in the
-  /// store.
-  std::optional<bytes> take_recent(const digest& name);
-
-  /// Puts blocks of the store, at most one message of them (message_blocks_max, message_octets_max), at a member until
-  /// then. Ends in one block_pushed. Errors, with nothing done: `queue_full` (pushes_max), `not_found` (a block, or the
-  /// member).
+                      block_effects& out) override;
+  void unwant(const digest& name) override;
+  std::optional<bytes> take_recent(const digest& name) override;
   expected<unit> push(const identity& to, std::uint64_t token, std::vector<digest> names, time_ms until, time_ms now,
-                      block_effects& out);
+                      block_effects& out) override;
+  expected<unit> receive(const identity& from, byte_view body, time_ms now, block_effects& out) override;
+  void tick(time_ms now, block_effects& out) override;
+  std::optional<time_ms> next_timer() const override;
+  std::vector<identity> candidates(time_ms now) override;
+  const storage_stats& stats() const noexcept override { return stats_; }
 
-  /// A body of protocol blocks/1 from the node `from`. Error: why it was dropped, for counting.
-  expected<unit> receive(const identity& from, byte_view body, time_ms now, block_effects& out);
-
-  void tick(time_ms now, block_effects& out);
-  std::optional<time_ms> next_timer() const;
-
-  /// A number for `push` that no other caller of this machine has.
-  std::uint64_t new_token() noexcept { return next_token_++; }
-
-  /// Members that could be put at: trusted, not being punished, in random order.
-  std::vector<identity> candidates(time_ms now);
-
-  const block_exchange_stats& stats() const noexcept { return stats_; }
   const identity& domain() const noexcept { return config_.domain; }
   std::size_t wanted() const noexcept { return wants_.size(); }
-  block_store& store() noexcept { return *store_; }
 
 private:
   struct flight {
@@ -161,6 +99,7 @@ private:
   };
   struct wanted_block {
     std::uint64_t order = 0;
+    std::uint32_t wishes = 1;     ///< calls of `want` that were not taken back
     std::optional<identity> from; ///< asked there
     std::set<identity> has;       ///< said so
     std::set<identity> lacks;     ///< said so, or did not answer; forgotten with each round
@@ -185,6 +124,7 @@ private:
   void send(const identity& to, const block_message& m, block_effects& out);
 
   // block_fetch.cpp
+  void forget(const digest& name);
   expected<unit> on(const identity& from, const blocks_answer& m, time_ms now, block_effects& out);
   expected<unit> on(const identity& from, const blocks_presence& m, time_ms now, block_effects& out);
   void remember(const named_block& b);
@@ -214,7 +154,6 @@ private:
   void time_out_pushes(const identity& who, member& m, time_ms now, block_effects& out);
   expected<std::vector<digest>> split_present(const std::vector<digest>& names, std::vector<digest>& missing);
 
-  block_store* store_;
   key_pair key_;
   random_source* random_;
   block_exchange_config config_;
@@ -222,14 +161,14 @@ private:
   std::map<identity, std::vector<identity>> trees_;
   std::map<digest, wanted_block> wants_;
   std::map<std::uint64_t, digest> open_; ///< wanted and not asked of anybody, in the order of need
-  std::uint64_t next_order_ = 1, next_push_ = 1, next_token_ = 1;
+  std::uint64_t next_order_ = 1, next_push_ = 1;
   std::map<digest, bytes> recent_;
   std::deque<digest> recent_order_; ///< may name what was taken
   std::deque<pending_ack> acks_;
   std::set<std::uint64_t> nonces_;
   std::deque<std::uint64_t> nonce_order_;
   std::optional<identity> served_last_;
-  block_exchange_stats stats_;
+  storage_stats stats_;
   bool failed_ = false, serving_left_ = false;
   time_ms ticked_ = 0;
 };

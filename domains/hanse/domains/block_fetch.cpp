@@ -31,7 +31,10 @@ expected<unit> block_exchange::want(std::span<const digest> names, std::span<con
     }
     const auto [at, fresh] = wants_.try_emplace(name);
     at->second.has.insert(providers.begin(), providers.end());
-    if (!fresh) continue;
+    if (!fresh) {
+      ++at->second.wishes;
+      continue;
+    }
     at->second.order = next_order_++;
     open_.emplace(at->second.order, name);
   }
@@ -43,6 +46,11 @@ expected<unit> block_exchange::want(std::span<const digest> names, std::span<con
 }
 
 void block_exchange::unwant(const digest& name) {
+  const auto found = wants_.find(name);
+  if (found != wants_.end() && --found->second.wishes == 0) forget(name);
+}
+
+void block_exchange::forget(const digest& name) {
   const auto found = wants_.find(name);
   if (found == wants_.end()) return;
   if (found->second.from)
@@ -132,7 +140,7 @@ expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, 
     auto kept = store_->put(config_.domain, b.name, b.octets, now + config_.fetch_lease_ms, now, block_check::trusted);
     if (!kept) { // no room: this is ours, not the sender's
       if (kept.error() == errc::io_error) return kept.error();
-      unwant(b.name);
+      forget(b.name);
       out.push_back(block_missing{b.name});
       continue;
     }
@@ -156,9 +164,10 @@ expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, 
 }
 
 expected<unit> block_exchange::on(const identity& from, const blocks_presence& m, time_ms now, block_effects& out) {
+  // Also when another one was faster: who has one block of some content tends to have the next ones, too.
+  if (!m.have.empty()) members_.at(from).gives = true;
   for (const auto& name : m.have)
     if (const auto w = wants_.find(name); w != wants_.end()) {
-      members_.at(from).gives = true;
       if (w->second.has.size() < has_max) w->second.has.insert(from);
       w->second.lacks.erase(from);
     }
@@ -257,7 +266,7 @@ void block_exchange::look_around(time_ms now, block_effects& out) {
     if (near.size() == search_names_max || far.size() == search_names_max) break;
   }
   for (const auto& name : missing) {
-    unwant(name);
+    forget(name);
     out.push_back(block_missing{name});
   }
   if (!near.empty()) search(near, false, now, out);

@@ -1,6 +1,8 @@
 // Putting, getting and replicating content. See content_transfer.hpp.
 #include "hanse/domains/content_transfer.hpp"
 
+#include "hanse/domains/block_message.hpp"
+
 #include <algorithm>
 
 namespace hanse {
@@ -34,7 +36,7 @@ expected<eris_capability> content_put::finish(time_ms now) {
   return capability;
 }
 
-content_get::content_get(block_exchange& exchange, const eris_capability& c, std::vector<identity> providers,
+content_get::content_get(storage_protocol& exchange, const eris_capability& c, std::vector<identity> providers,
                          const content_get_config& config)
     : exchange_(exchange), providers_(std::move(providers)),
       decoder_(c, {.ahead_max = config.window, .size_max = config.size_max, .offset = config.offset}) {}
@@ -123,7 +125,7 @@ expected<unit> content_get::pump(time_ms now, std::uint64_t octets_max, const er
   return ok();
 }
 
-content_replication::content_replication(block_exchange& exchange, const eris_capability& c, std::size_t replicas,
+content_replication::content_replication(storage_protocol& exchange, const eris_capability& c, std::size_t replicas,
                                          time_ms until)
     : exchange_(exchange), capability_(c), wanted_(replicas), until_(until) {}
 

@@ -1,9 +1,9 @@
 // Content in and out of a domain's blocks, as streams of constant memory: put, get, and replication. Design section 10.
-// Machines over block_store and block_exchange; not the octets' source or sink (files, pipes and engines are the
+// Machines over block_store and a storage_protocol; not the octets' source or sink (files, pipes and engines are the
 // host's).
 #pragma once
 
-#include "hanse/domains/block_exchange.hpp"
+#include "hanse/domains/storage_protocol.hpp"
 
 namespace hanse {
 
@@ -51,7 +51,7 @@ public:
   static constexpr std::size_t sources_max = 64;
 
   /// `providers`: members said to have it; may be empty.
-  content_get(block_exchange& exchange, const eris_capability& c, std::vector<identity> providers = {},
+  content_get(storage_protocol& exchange, const eris_capability& c, std::vector<identity> providers = {},
               const content_get_config& config = {});
 
   /// Goes on: asks for what is needed and gives up to about `octets_max` of content to `sink`, in order. Call it at the
@@ -76,7 +76,7 @@ private:
   expected<unit> take(const digest& name, const eris_content_sink& sink);
   std::optional<digest> takeable() const;
 
-  block_exchange& exchange_;
+  storage_protocol& exchange_;
   std::vector<identity> providers_;
   eris_decoder decoder_;
   content_progress progress_;
@@ -96,7 +96,7 @@ struct content_replica {
 /// Memory: a block per level and member.
 class content_replication {
 public:
-  content_replication(block_exchange& exchange, const eris_capability& c, std::size_t replicas, time_ms until);
+  content_replication(storage_protocol& exchange, const eris_capability& c, std::size_t replicas, time_ms until);
 
   /// Goes on. Call it at the start and after each burst of effects that brought a block_pushed.
   /// Errors end it: `not_found` (a block is not here), `io_error`, and those of eris_walk::enter.
@@ -121,7 +121,7 @@ private:
   expected<bool> push_some(std::size_t at, time_ms now, block_effects& out);
   expected<std::vector<digest>> gather(target& t);
 
-  block_exchange& exchange_;
+  storage_protocol& exchange_;
   eris_capability capability_;
   std::size_t wanted_;
   time_ms until_;

@@ -7,6 +7,7 @@
 // when nodes of them get a link: lattices are compared with every member that is known, by its name or by the map.
 #pragma once
 
+#include "hanse/domains/convergence.hpp"
 #include "hanse/domains/domain_advert_store.hpp"
 #include "hanse/domains/domain_effects.hpp"
 #include "hanse/domains/domain_message.hpp"
@@ -112,6 +113,7 @@ public:
   const signed_domain_advert* advert(const identity& domain) const noexcept { return adverts_.find(domain); }
   const membership_protocol* membership(const identity& domain) const noexcept; ///< null if this node is not in it
   std::string key_file(const identity& domain) const;
+  expected<eris_key> convergence(const identity& domain) const; ///< Errors: `not_found` (not in that domain)
   const identity& self() const noexcept { return self_; }
 
 private:

@@ -98,6 +98,12 @@ std::string domain_node::key_file(const identity& domain) const {
   return e ? e->key_file : std::string{};
 }
 
+expected<eris_key> domain_node::convergence(const identity& domain) const {
+  const auto* e = find_entry(domain);
+  if (!e || !e->is_active()) return error{errc::not_found, "this node is not in that domain"};
+  return convergence_secret(domain, e->keys);
+}
+
 expected<domain_report> domain_node::report(const identity& domain) const {
   domain_report r;
   r.domain = domain;

@@ -1,17 +1,10 @@
 // The built-in protocols and their parameters; see the header.
 #include "hanse/domains/domain_protocols.hpp"
 
+#include "hanse/domains/storage_protocol.hpp"
 #include "hanse/protocols/dissemination.hpp"
 
 namespace hanse {
-
-namespace {
-
-expected<unit> any_parameters(const protocol_parameters&) {
-  return ok();
-}
-
-} // namespace
 
 domain_protocols domain_protocols::builtin() {
   domain_protocols p;
@@ -20,7 +13,7 @@ domain_protocols domain_protocols::builtin() {
     (void)p.dissemination.add({name, 1, 0}, [text = std::string{name} + "/1"](const protocol_parameters& parameters) {
       return dissemination_registry::builtin().check(text, {parameters.begin(), parameters.end()});
     });
-  (void)p.storage.add({"blocks", 1, 0}, any_parameters);
+  storage_registry::builtin().teach(p);
   return p;
 }
 

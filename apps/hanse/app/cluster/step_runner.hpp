@@ -4,6 +4,7 @@
 
 #include "hanse/app/cluster/cluster.hpp"
 #include "hanse/app/cluster/topic_trial.hpp"
+#include "hanse/crypto/hash.hpp"
 
 #include <atomic>
 #include <functional>
@@ -12,8 +13,10 @@ namespace hanse::app {
 
 /// What a step did.
 struct step_outcome {
-  std::uint64_t count = 1; ///< calls, files, drops, …
-  std::string detail;      ///< for people, short
+  std::uint64_t count = 1;          ///< calls, files, drops, …
+  std::string detail;               ///< for people, short
+  bool skipped = false;             ///< nothing was done, as it cannot be done here: `detail` says why
+  nlohmann::json figures = nullptr; ///< for machines, if there is more to tell
 };
 
 /// A step's line in the summary and the report.
@@ -29,6 +32,7 @@ struct step_record {
   std::uint64_t elapsed_us = 0;
   std::string detail;
   std::string problem;
+  nlohmann::json figures = nullptr;
   std::vector<std::string> involved; ///< nodes
 };
 
@@ -66,6 +70,12 @@ private:
   result run(const topic_subscribe_step& s, work& w);
   result run(const topic_publish_step& s, work& w);
   result run(const topic_check_step& s, work& w);
+  result run(const content_put_step& s, work& w); // content_steps.cpp
+  result run(const content_get_step& s, work& w);
+  result run(const shape_step& s, work& w); // network_steps.cpp
+  result run(const partition_step& s, work& w);
+  result run(const heal_step& s, work& w);
+  result run(const load_step& s, work& w); // load_step.cpp
   expected<std::shared_ptr<topic_trial>> trial(const std::string& topic);
   expected<unit> collect(topic_trial& t, const std::string& node, work& w);
   expected<unit> join_domain(const domain_join_step& s, const std::string& node, work& w);
@@ -76,11 +86,22 @@ private:
                       bool reliable, work& w);
   expected<unit> wait_linked(const std::string& node, const std::string& peer, work& w);
   expected<std::uint64_t> drops(const std::string& node, const std::vector<std::string>& reasons, work& w);
+  /// Content that was put: what came of it, for those who get it.
+  struct kept_content {
+    std::string capability, domain, node;
+    digest hash;
+    std::uint64_t size = 0;
+    std::vector<std::string> keepers; ///< nodes with a replica
+  };
+  expected<kept_content> content(const std::string& name);
+  expected<unit> receive(const kept_content& c, int from, const std::filesystem::path& to, std::uint64_t half,
+                         const std::function<expected<unit>()>& at_half, work& w);
   expected<std::string> await_file(const send_file_step& s, const std::string& hash, work& w);
 
   cluster& cluster_;
   std::mutex trials_mutex_;
   std::map<std::string, std::shared_ptr<topic_trial>> trials_; ///< by topic; guarded by trials_mutex_
+  std::map<std::string, kept_content> contents_;               ///< by name; guarded by trials_mutex_
 };
 
 } // namespace hanse::app
