@@ -72,12 +72,7 @@ struct block_fixture : node_fixture {
   }
 
   static bool ready(block_host& h, const identity& domain, std::size_t members) {
-    return eventually([&] {
-      auto r = h.blocks->report();
-      if (!r) return false;
-      const auto d = std::ranges::find(r->domains, domain, &block_domain_report::domain);
-      return d != r->domains.end() && d->members == members;
-    });
+    return h.blocks->await_members(domain, members).has_value();
   }
 
   static bytes content_of(std::uint64_t seed, std::size_t size) {
@@ -126,7 +121,9 @@ TEST_CASE_FIXTURE(block_fixture, "content put with two replicas is got from seve
 
 TEST_CASE_FIXTURE(block_fixture, "content outlives the node that put it, by its replicas") {
   auto a = host(205), b = host(206), c = host(207), d = host(208);
-  const auto domain = domain_of(251, {a.get(), b.get(), c.get(), d.get()});
+  // Few blocks under way to one member, so that one alone cannot have given everything before the other is found.
+  const auto domain =
+      domain_of(251, {a.get(), b.get(), c.get(), d.get()}, "", {{"blocks", 1, 0}, {{"window_max", "4"}}});
   const auto content = content_of(2, some);
   auto kept = a->blocks->put({.domain = domain, .replicas = 2}, content);
   REQUIRE(kept);
@@ -343,7 +340,7 @@ TEST_CASE_FIXTURE(block_fixture, "a disk that fails ends the node in words, and 
   const auto domain = domain_of(261, {a.get()});
   REQUIRE(a->blocks->put({.domain = domain}, content_of(10, some)));
   CHECK(a->fatal == 0);
-  disk.plan(test::disk_fault::io_error, disk.operations());
+  disk.plan(test::disk_fault::io_error, 3); // the fourth write from here
   auto failed = a->blocks->put({.domain = domain}, content_of(11, some));
   CHECK(failed.code() == errc::io_error);
   CHECK(failed.error().detail.find("block store") != std::string::npos);

@@ -63,10 +63,7 @@ struct domain_fixture : node_fixture {
   }
 
   static bool becomes_member(domain_host& h, const identity& domain, std::size_t members) {
-    return eventually([&] {
-      auto r = h.domains->report(domain);
-      return r && r->role == domain_role::member && r->members == members;
-    });
+    return h.domains->await_members(domain, members).has_value();
   }
 };
 
@@ -135,6 +132,22 @@ TEST_CASE_FIXTURE(domain_fixture, "nodes join by a pre-shared key bound to their
   CHECK(drawing->blocks.size() >= 3);
   REQUIRE(a->domains->expel(c.domain, b_id));
   REQUIRE(eventually([&] { return role(*b, c.domain) == domain_role::expelled; }));
+}
+
+TEST_CASE_FIXTURE(domain_fixture, "who waits for members is told how far it got, and at once why a node is kept out") {
+  auto a = host(8, "mem://a8"), b = host(9, "mem://b9");
+  const auto c = config_of(54, *a);
+  CHECK(a->domains->await_members(c.domain, 1, 0).code() == errc::not_found);
+  REQUIRE(a->domains->enter({sign(c, key_of(54)), keys("correct-horse-battery"), "", ""}));
+  REQUIRE(a->domains->await_members(c.domain, 1));
+  const auto alone = a->domains->await_members(c.domain, 2, 20);
+  CHECK(alone.code() == errc::timed_out);
+  CHECK(alone.error().detail.find("sees 1 member") != std::string::npos);
+  REQUIRE(b->domains->enter({sign(c, key_of(54)), keys("incorrect-horse-battery"), "", ""}));
+  CHECK(b->domains->await_members(c.domain, 1).code() == errc::bad_proof);
+  REQUIRE(b->domains->enter({sign(c, key_of(54)), keys("correct-horse-battery"), "", ""}));
+  CHECK(a->domains->await_members(c.domain, 2));
+  CHECK(b->domains->await_members(c.domain, 2));
 }
 
 TEST_CASE_FIXTURE(domain_fixture, "several domains with different protocols run in one node, side by side") {

@@ -1,8 +1,8 @@
 // Topics between real nodes in one process: publishing by a plain send, typed subscribers, who may publish, restarts.
 #include "two_nodes.hpp"
 
+#include "hanse/actors/member_node.hpp"
 #include "hanse/actors/service.hpp"
-#include "hanse/actors/topics.hpp"
 
 #include <caf/stateful_actor.hpp>
 
@@ -12,49 +12,25 @@ using namespace hanse;
 
 namespace {
 
-/// A node with its domains and topics.
-struct topic_host {
-  std::unique_ptr<node> n;
-  std::unique_ptr<node_domains> domains;
-  std::unique_ptr<node_topics> topics;
-  ~topic_host() {
-    topics.reset();
-    domains.reset();
-    if (n) n->stop();
-  }
-};
-
 struct topic_fixture : node_fixture {
-  std::unique_ptr<topic_host> host(std::uint64_t seed, const std::filesystem::path& data_dir = {}) {
-    auto h = std::make_unique<topic_host>();
+  std::unique_ptr<member_node> host(std::uint64_t seed, const std::filesystem::path& data_dir = {}) {
     node_options o;
     o.key = key_of(seed);
     o.data_dir = data_dir;
-    o.speaks = domain_node_protocols();
-    for (auto& p : topic_node_protocols()) o.speaks.push_back(p);
-    h->n = start("mem://topics-" + std::to_string(seed), std::move(o));
-    auto d = node_domains::start(*h->n, {});
-    REQUIRE(d);
-    h->domains = std::move(*d);
-    auto t = node_topics::start(*h->n, *h->domains, {});
-    REQUIRE(t);
-    h->topics = std::move(*t);
-    return h;
+    auto m = member_node::start(system, options_at("mem://topics-" + std::to_string(seed), std::move(o)));
+    REQUIRE(m);
+    return std::make_unique<member_node>(std::move(*m));
   }
 
   /// All are members of a new domain, and see each other.
-  identity domain_of(std::uint64_t owner, std::initializer_list<topic_host*> hosts) {
+  identity domain_of(std::uint64_t owner, std::initializer_list<member_node*> hosts) {
     domain_config c;
     c.domain = key_of(owner).identity();
     c.version = 1;
     c.name = "lab";
-    c.introducers = {make_introducer(*parse_ticket((*hosts.begin())->n->ticket()))};
+    c.introducers = {make_introducer(*parse_ticket((*hosts.begin())->node->ticket()))};
     for (auto* h : hosts) REQUIRE(h->domains->enter({sign(c, key_of(owner)), {}, "", ""}));
-    for (auto* h : hosts)
-      REQUIRE(eventually([&] {
-        auto r = h->domains->report(c.domain);
-        return r && r->role == domain_role::member && r->members == hosts.size();
-      }));
+    for (auto* h : hosts) REQUIRE(h->domains->await_members(c.domain, hosts.size()));
     return c.domain;
   }
 
@@ -65,12 +41,7 @@ struct topic_fixture : node_fixture {
                 key_of(seed));
   }
 
-  static bool joins(topic_host& h, const identity& topic) {
-    return eventually([&] {
-      auto r = h.topics->report(topic);
-      return r && r->info.joined;
-    });
-  }
+  static bool joins(member_node& h, const identity& topic) { return h.topics->await_joined(topic).has_value(); }
 };
 
 /// What a subscriber got, for the test's thread: "publisher seq text".
@@ -116,7 +87,7 @@ TEST_CASE_FIXTURE(topic_fixture, "three nodes publish, and every subscriber gets
   const auto advert = topic_of(160, domain);
   const auto topic = advert.value.topic;
   REQUIRE(a->topics->add(advert));
-  const std::vector<topic_host*> all{a.get(), b.get(), c.get()};
+  const std::vector<member_node*> all{a.get(), b.get(), c.get()};
   std::vector<std::shared_ptr<event_log>> logs;
   for (auto* h : all) {
     logs.push_back(std::make_shared<event_log>());
@@ -141,7 +112,7 @@ TEST_CASE_FIXTURE(topic_fixture, "three nodes publish, and every subscriber gets
 TEST_CASE_FIXTURE(topic_fixture, "a plain typed send to a topic is published, and events become typed messages") {
   auto a = host(104), b = host(105);
   const auto domain = domain_of(151, {a.get(), b.get()});
-  auto publisher = a->n->spawn_engine<calculator_actor, calculator_engine>({});
+  auto publisher = a->node->spawn_engine<calculator_actor, calculator_engine>({});
   REQUIRE(publisher);
   const auto advert = topic_of(161, domain, {publisher->id});
   const auto topic = advert.value.topic;
@@ -152,7 +123,7 @@ TEST_CASE_FIXTURE(topic_fixture, "a plain typed send to a topic is published, an
   REQUIRE(b->topics->subscribe<calculator_actor>(topic, caf::actor_cast<calculator_actor>(there)));
   REQUIRE(joins(*a, topic));
   REQUIRE(joins(*b, topic));
-  auto handle = a->n->remote<calculator_actor>(topic, {}, publisher->id);
+  auto handle = a->node->remote<calculator_actor>(topic, {}, publisher->id);
   REQUIRE(ask(handle, calc::note_atom_v, std::string{"hello"})); // an ask is answered when it is published
   for (auto& subscriber : {caf::actor_cast<calculator_actor>(here), caf::actor_cast<calculator_actor>(there)})
     CHECK(eventually([&] {
@@ -167,7 +138,7 @@ TEST_CASE_FIXTURE(topic_fixture, "a plain typed send to a topic is published, an
 TEST_CASE_FIXTURE(topic_fixture, "an event of a node that may not publish is dropped and counted") {
   auto b = host(106), c = host(107);
   const auto domain = domain_of(152, {b.get(), c.get()});
-  const auto lax = topic_of(162, domain), strict = topic_of(162, domain, {b->n->id()});
+  const auto lax = topic_of(162, domain), strict = topic_of(162, domain, {b->node->id()});
   const auto topic = lax.value.topic;
   REQUIRE(b->topics->add(strict));
   auto log = std::make_shared<event_log>();
@@ -176,12 +147,12 @@ TEST_CASE_FIXTURE(topic_fixture, "an event of a node that may not publish is dro
   // What c sends comes from a machine that believes that everyone may publish.
   system_random random;
   key_event_verifier verifier;
-  topics forger{c->n->id(), verifier, random};
+  topics forger{c->node->id(), verifier, random};
   topics_effects out;
-  const auto now = c->n->services().now_ms();
+  const auto now = c->node->services().now_ms();
   REQUIRE(forger.add_advert(lax.wire, now, out));
   topic_domain view;
-  view.members = {b->n->id(), c->n->id()};
+  view.members = {b->node->id(), c->node->id()};
   REQUIRE(forger.domain_changed(domain, std::move(view), now, out));
   msgpack_writer roster; // of b, which takes part
   roster.array(7);
@@ -193,26 +164,62 @@ TEST_CASE_FIXTURE(topic_fixture, "an event of a node that may not publish is dro
   roster.unsigned_integer(0);
   roster.array(1);
   roster.blob(topic.wire());
-  REQUIRE(forger.receive(b->n->id(), std::move(roster).take(), now, out));
+  REQUIRE(forger.receive(b->node->id(), std::move(roster).take(), now, out));
   REQUIRE(forger.add_publisher(topic, std::make_shared<key_event_signer>(key_of(107), random), 1, now, out));
-  REQUIRE(forger.publish(topic, c->n->id(), text("forbidden"), event_mode::causal, now));
+  REQUIRE(forger.publish(topic, c->node->id(), text("forbidden"), event_mode::causal, now));
   out.clear();
   forger.tick(now, out); // tells b that c takes part
   forger.flush(now, out);
-  const auto before = drops(*b->n, errc::permission_denied);
+  const auto before = drops(*b->node, errc::permission_denied);
   std::size_t sent = 0;
   for (auto& effect : out)
     if (auto* m = std::get_if<peer_message>(&effect)) {
-      auto p = note_to(c->n->id(), m->to, topic_node_protocols().front(), shared_bytes{std::move(m->body)});
+      auto p = note_to(c->node->id(), m->to, topic_node_protocols().front(), shared_bytes{std::move(m->body)});
       p.message.routing.scope = scope_kind::domain;
       p.message.routing.domain = domain;
-      (void)c->n->send(std::move(p));
+      (void)c->node->send(std::move(p));
       ++sent;
     }
   REQUIRE(sent > 0);
-  CHECK(eventually([&] { return drops(*b->n, errc::permission_denied) > before; }));
+  CHECK(eventually([&] { return drops(*b->node, errc::permission_denied) > before; }));
   CHECK(b->topics->report(topic)->info.multicast.unauthorised == 1);
   CHECK(log->size() == 0);
+}
+
+TEST_CASE_FIXTURE(topic_fixture, "who waits for a topic in vain is told what is missing") {
+  auto a = host(110);
+  const auto domain = domain_of(154, {a.get()});
+  const auto advert = topic_of(164, domain), elsewhere = topic_of(165, key_of(155).identity());
+  const auto topic = advert.value.topic;
+  CHECK(a->topics->await_joined(topic, 0).code() == errc::not_found);
+  REQUIRE(a->topics->add(advert));
+  const auto alone = a->topics->await_joined(topic, 50);
+  CHECK(alone.code() == errc::timed_out);
+  CHECK(alone.error().detail.find("nobody here subscribes") != std::string::npos);
+  REQUIRE(a->topics->add(elsewhere));
+  CHECK(a->topics->await_joined(elsewhere.value.topic, 0).error().detail.find("no member") != std::string::npos);
+  REQUIRE(a->topics->keep(topic, true));
+  CHECK(a->topics->await_joined(topic));
+}
+
+TEST_CASE_FIXTURE(topic_fixture, "what a node publishes last, before it stops, gets to the others") {
+  auto b = host(112);
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    auto a = host(113 + i);
+    const auto domain = domain_of(156 + i, {b.get(), a.get()});
+    const auto advert = topic_of(166 + i, domain);
+    const auto topic = advert.value.topic;
+    REQUIRE(b->topics->add(advert));
+    REQUIRE(a->topics->add(advert));
+    auto log = std::make_shared<event_log>();
+    REQUIRE(b->topics->listen(topic, listener(system, log)));
+    REQUIRE(a->topics->keep(topic, true));
+    REQUIRE(joins(*b, topic));
+    REQUIRE(joins(*a, topic));
+    for (int n = 0; n < 3; ++n) REQUIRE(a->topics->publish(topic, text("last words")));
+    a.reset();
+    CHECK(eventually([&] { return log->size() == 3; }));
+  }
 }
 
 TEST_CASE_FIXTURE(topic_fixture, "a node that restarts knows its topics, and gets what was published meanwhile") {
@@ -234,7 +241,7 @@ TEST_CASE_FIXTURE(topic_fixture, "a node that restarts knows its topics, and get
   }
   REQUIRE(a->topics->publish(topic, text("meanwhile")));
   auto b = host(109, dir.path);
-  REQUIRE(b->n->add(a->n->ticket()));
+  REQUIRE(b->node->add(a->node->ticket()));
   REQUIRE(b->topics->report(topic)->kept);
   REQUIRE(joins(*b, topic));
   auto subscription = b->topics->open(topic, 100);

@@ -32,11 +32,15 @@ struct node_fixture {
     }
   };
 
-  std::unique_ptr<hanse::node> start(std::string address, hanse::node_options o = {}) {
+  hanse::node_options options_at(std::string address, hanse::node_options o = {}) const {
     if (!address.empty()) o.listen = {std::move(address)};
     o.memory = memory;
     if (!o.sink) o.log = std::getenv("HANSE_TEST_LOG") ? hanse::log_level::trace : hanse::log_level::quiet;
-    auto n = hanse::node::start(system, std::move(o));
+    return o;
+  }
+
+  std::unique_ptr<hanse::node> start(std::string address, hanse::node_options o = {}) {
+    auto n = hanse::node::start(system, options_at(std::move(address), std::move(o)));
     REQUIRE_MESSAGE(n, (n ? "" : to_string(n.error())));
     return std::move(*n);
   }

@@ -324,3 +324,73 @@ TEST_CASE("wanted blocks are bounded, and unwanted ones are forgotten") {
   f.exchange.tick(start + 10'000, f.out);
   CHECK(f.said<blocks_get>().empty());
 }
+
+TEST_CASE("a block that two want is fetched until both give it up") {
+  fixture f;
+  const std::vector names{blake2b_256(block_of(1))};
+  REQUIRE(f.exchange.want(names, {}, start, f.out));
+  REQUIRE(f.exchange.want(names, {}, start, f.out));
+  f.exchange.unwant(names[0]);
+  CHECK(f.exchange.wanted() == 1);
+  f.exchange.unwant(names[0]);
+  CHECK(f.exchange.wanted() == 0);
+}
+
+TEST_CASE("what was asked of a member whose link is down is asked of another one at once, and puts at it end") {
+  fixture f;
+  const auto own = f.keep(5);
+  const std::vector names{blake2b_256(block_of(1))};
+  const std::vector providers{key_of(1).identity()};
+  REQUIRE(f.exchange.want(names, providers, start, f.out));
+  auto gets = f.said<blocks_get>();
+  REQUIRE(gets.size() == 1);
+  CHECK(gets[0].first == key_of(1).identity());
+  REQUIRE(f.exchange.push(key_of(1).identity(), 7, {own}, lease_forever, start, f.out));
+  REQUIRE(f.hear(2, blocks_presence{names, {}}));
+  f.out.clear();
+  f.exchange.peer_down(key_of(1).identity(), start + 10, f.out);
+  gets = f.said<blocks_get>();
+  REQUIRE(gets.size() == 1);
+  CHECK(gets[0].first == key_of(2).identity());
+  const auto pushed = f.effects<block_pushed>();
+  REQUIRE(pushed.size() == 1);
+  CHECK(pushed[0].token == 7);
+  CHECK(pushed[0].why.code == errc::unreachable);
+}
+
+TEST_CASE("who has what another one gave faster is asked for the next blocks, too") {
+  fixture f{{.window_initial = 1, .window_max = 1}};
+  const std::vector first{blake2b_256(block_of(1))}, next{blake2b_256(block_of(2)), blake2b_256(block_of(3))};
+  REQUIRE(f.exchange.want(first, {}, start, f.out));
+  REQUIRE(f.hear(1, blocks_presence{first, {}}));
+  const auto octets = block_of(1);
+  REQUIRE(f.hear(1, blocks_answer{{{first[0], octets}}, {}}));
+  REQUIRE(f.effects<block_arrived>().size() == 1);
+  REQUIRE(f.hear(2, blocks_presence{first, {}})); // late
+  f.out.clear();
+  REQUIRE(f.exchange.want(next, {}, start, f.out));
+  const auto gets = f.said<blocks_get>();
+  REQUIRE(gets.size() == 2);
+  CHECK(gets[0].first != gets[1].first);
+}
+
+TEST_CASE("the registry makes blocks/1 by its parameters, and refuses others in words") {
+  const auto registry = storage_registry::builtin();
+  CHECK(registry.check(blocks_protocol(), {}));
+  CHECK(registry.check(blocks_protocol(), {{"serve_trust_min", "1"}, {"window_max", "4"}}));
+  const auto unknown = registry.check(blocks_protocol(), {{"windw_max", "4"}});
+  CHECK(unknown.code() == errc::bad_config);
+  CHECK(unknown.error().detail.find("windw_max") != std::string::npos);
+  CHECK(registry.check(blocks_protocol(), {{"window_max", "0"}}).code() == errc::bad_config);
+  CHECK(registry.check({"carrier-pigeon", 1, 0}, {}).code() == errc::unsupported_protocol);
+  CHECK(registry.check({"blocks", 2, 0}, {}).code() == errc::unsupported_version);
+  domain_protocols protocols = domain_protocols::builtin();
+  storage_registry own;
+  REQUIRE(own.add({"mine", 1, 0}, [](const storage_context& c, const protocol_parameters&) {
+    return expected<std::unique_ptr<storage_protocol>>{
+        std::make_unique<block_exchange>(c.store, c.key, c.random, block_exchange_config{})};
+  }));
+  own.teach(protocols);
+  CHECK(protocols.storage.find({"mine", 1, 0}));
+  CHECK_FALSE(protocols.storage.find(blocks_protocol()));
+}

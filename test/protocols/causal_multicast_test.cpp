@@ -198,6 +198,33 @@ TEST_CASE("causal multicast: a fork is proven, told on, and ends delivery of its
   CHECK(c.offer(one) == payload_verdict::unwanted);
 }
 
+TEST_CASE(
+    "causal multicast: a proof that got lost is told again to who still lists its publisher, and to nobody else") {
+  peer a{0}, a2{0}, b{1}, c{2};
+  a.publishes(0);
+  a2.publishes(0);
+  a2.now += 5; // other content
+  const auto one = a.publish(0), other = a2.publish(0);
+  for (auto* p : {&b, &c}) p->multicast.peers_changed({node(p == &b ? 2 : 1)}, {}, p->now);
+  b.offer(one);
+  b.offer(other);
+  CHECK(b.take<multicast_forked>().size() == 1);
+  CHECK(b.take<peer_message>().empty()); // nobody near
+  c.offer(one);
+  c.advance(multicast_config{}.digest_ms);
+  const auto digests = c.take<peer_message>();
+  REQUIRE(digests.size() == 1);
+  REQUIRE(b.multicast.receive(node(2), digests[0].body, b.now, b.out));
+  const auto notices = b.take<peer_message>();
+  REQUIRE(notices.size() == 1);
+  REQUIRE(c.multicast.receive(node(1), notices[0].body, c.now, c.out));
+  CHECK(c.take<multicast_forked>().size() == 1);
+  for (auto* p : {&b, &c}) { // neither counts on that publisher any more
+    for (int i = 0; i < 30; ++i) p->advance(1000);
+    CHECK(p->take<peer_message>().empty());
+  }
+}
+
 TEST_CASE("causal multicast: an event that continues another branch makes us ask its sender for that branch") {
   peer a{0}, a2{0}, b{1};
   a.publishes(0);

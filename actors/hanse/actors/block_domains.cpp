@@ -2,6 +2,7 @@
 #include "hanse/actors/block_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 
 namespace hanse {
 
@@ -14,6 +15,7 @@ void block_engine::domains_changed() {
 void block_engine::look_at_domains() {
   if (failed_) return;
   look_scheduled_ = false;
+  looked_ms_ = now();
   compat::request(self_, domains_, caf::infinite, list_atom_v)
       .then(
           [this](const std::vector<domain_report>& all) {
@@ -27,7 +29,6 @@ void block_engine::look_at_domains() {
                         [](const caf::error&) {}); // it has just left
             }
             for (const auto& domain : left) leave(domain, {errc::not_found, "this node has left the domain"});
-            if (!all.empty()) look_at_trust(); // answers come in order: after the members
           },
           [](const caf::error&) {}); // the node stops
 }
@@ -52,39 +53,36 @@ void block_engine::take_domain(const domain_report& report, const std::vector<do
       e.why = made.error();
       core_->services->log(log_level::error, "blocks_unavailable",
                            {{"domain", to_short_string(report.domain)}, {"reason", to_string(e.why)}});
+      setup_->changes->raise();
     }
   }
   std::set<identity> now_in;
   for (const auto& m : members)
     if (!m.is_byzantine && m.view.member != core_->services->self) now_in.insert(m.view.member);
-  for (const auto& member : e.members) {
-    if (!e.machine || now_in.contains(member)) continue;
-    block_effects out;
-    e.machine->drop_member(member, out);
-    go_on(report.domain, std::move(out));
-  }
-  e.members = std::move(now_in);
+  // Members are heard once our trust in them is known.
+  compat::request(self_, core_->identities, caf::infinite, list_atom_v)
+      .then([this, domain = report.domain,
+             now_in](const std::vector<peer_info>& peers) { take_members(domain, now_in, peers); },
+            [](const caf::error&) {}); // the node stops
 }
 
-/// Members are heard once our trust in them is known.
-void block_engine::look_at_trust() {
-  compat::request(self_, core_->identities, caf::infinite, list_atom_v)
-      .then(
-          [this](const std::vector<peer_info>& peers) {
-            std::map<identity, std::uint8_t> trust;
-            for (const auto& p : peers) trust.emplace(p.id, p.trust);
-            for (auto& [domain, e] : entries_) {
-              if (!e.machine) continue;
-              for (const auto& member : e.members) {
-                const auto known = trust.find(member);
-                e.machine->set_member(member, known == trust.end() ? trust_default : known->second);
-              }
-              go_on(domain, {});
-            }
-            if (!std::exchange(look_scheduled_, true))
-              compat::delayed_send_to_self(self_, std::chrono::milliseconds{block_again_ms}, changed_atom_v);
-          },
-          [](const caf::error&) {}); // the node stops
+void block_engine::take_members(const identity& domain, const std::set<identity>& members,
+                                const std::vector<peer_info>& peers) {
+  const auto at = entries_.find(domain);
+  if (at == entries_.end() || !at->second.machine) return;
+  auto& e = at->second;
+  block_effects out;
+  for (const auto& member : e.members)
+    if (!members.contains(member)) e.machine->drop_member(member, out);
+  std::map<identity, std::uint8_t> trust;
+  for (const auto& p : peers) trust.emplace(p.id, p.trust);
+  for (const auto& member : members) {
+    const auto known = trust.find(member);
+    e.machine->set_member(member, known == trust.end() ? trust_default : known->second);
+  }
+  e.members = members;
+  go_on(domain, std::move(out));
+  setup_->changes->raise();
 }
 
 /// Leases go on: what other members put here is kept as long as was promised.

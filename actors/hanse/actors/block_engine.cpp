@@ -185,7 +185,9 @@ void block_engine::go_on_all() {
 }
 
 void block_engine::tick() {
+  if (!timer_ || now() < *timer_) return; // an earlier time was set since, and has come
   timer_.reset();
+  if (now() >= looked_ms_ + block_again_ms) domains_changed(); // trust changes without a word
   go_on_all();
 }
 
@@ -225,19 +227,6 @@ void block_engine::settle_commits() {
     done(ok());
   }
 }
-
-template <class T>
-expected<T> block_engine::checked(expected<T> result) {
-  if (!result && result.code() == errc::io_error) fail(result.error());
-  return result;
-}
-
-template expected<unit> block_engine::checked(expected<unit>);
-template expected<bool> block_engine::checked(expected<bool>);
-template expected<time_ms> block_engine::checked(expected<time_ms>);
-template expected<std::optional<bytes>> block_engine::checked(expected<std::optional<bytes>>);
-template expected<std::vector<block_info>> block_engine::checked(expected<std::vector<block_info>>);
-template expected<std::vector<block_lease>> block_engine::checked(expected<std::vector<block_lease>>);
 
 /// What is durable is no longer known: nothing is acknowledged or served any more, and the node stops.
 void block_engine::fail(const error& why) {

@@ -15,12 +15,16 @@
 
 namespace hanse {
 
-inline constexpr std::uint32_t block_ttl_ms = 15'000;              ///< of bodies between nodes; a guess
-inline constexpr std::uint32_t block_domains_ms = 20;              ///< changes of domains are looked at together
-inline constexpr std::uint32_t block_again_ms = 5'000;             ///< … and our trust in members, at least so often
-inline constexpr std::uint32_t block_save_ms = 1'000;              ///< what was fetched is on disk after so long
-inline constexpr std::size_t block_gets_max = 64;                  ///< under way at this node; each holds up to 4 MiB
-inline constexpr std::size_t block_spreads_max = 64;               ///< under way at this node
+namespace internal {
+class change_signal;
+}
+
+inline constexpr std::uint32_t block_ttl_ms = 15'000;  ///< of bodies between nodes; a guess
+inline constexpr std::uint32_t block_domains_ms = 20;  ///< changes of domains are looked at together
+inline constexpr std::uint32_t block_again_ms = 5'000; ///< … and our trust in members, after so long at most
+inline constexpr std::uint32_t block_save_ms = 1'000;  ///< what was fetched is on disk after so long
+inline constexpr std::size_t block_gets_max = 64;      ///< under way at this node; each holds up to 4 MiB
+inline constexpr std::size_t block_spreads_max = 64;   ///< under way at this node
 inline constexpr std::size_t content_ahead_max = 4 * 1024 * 1024;  ///< octets decoded before they are asked for
 inline constexpr std::size_t content_whole_max = 16 * 1024 * 1024; ///< octets of content in one message
 inline constexpr std::size_t block_list_max = 4096;                ///< entries in one answer
@@ -38,7 +42,8 @@ struct block_disk {
 struct block_setup {
   storage_registry storage;
   std::map<identity, std::uint64_t> quotas;
-  std::uint64_t quota_octets = 0; ///< of domains that have no own
+  std::uint64_t quota_octets = 0;                   ///< of domains that have no own
+  std::shared_ptr<internal::change_signal> changes; ///< always set; raised when members are heard
 };
 
 class block_engine {
@@ -99,8 +104,12 @@ private:
   void flush(done_function done);
   void settle_commits();
   void fail(const error& why);
+  /// An I/O error stops the node.
   template <class T>
-  expected<T> checked(expected<T> result); ///< an I/O error stops the node
+  expected<T> checked(expected<T> result) {
+    if (!result && result.code() == errc::io_error) fail(result.error());
+    return result;
+  }
   void stop();
   void send_posts();
 
@@ -108,7 +117,7 @@ private:
   void domains_changed();
   void look_at_domains();
   void take_domain(const domain_report& report, const std::vector<domain_member>& members);
-  void look_at_trust();
+  void take_members(const identity& domain, const std::set<identity>& members, const std::vector<peer_info>& peers);
   void leave(const identity& domain, const error& why);
 
   // block_content.cpp
@@ -147,6 +156,7 @@ private:
   std::optional<error> failed_;
   bool look_scheduled_ = false;
   std::optional<time_ms> timer_;
+  time_ms looked_ms_ = 0;
   time_ms saved_ms_ = 0; ///< when what is fetched was written to disk last
 };
 

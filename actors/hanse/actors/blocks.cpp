@@ -5,6 +5,7 @@
 #include "hanse/actors/block_database.hpp"
 #include "hanse/actors/block_engine.hpp"
 #include "hanse/actors/internal/ask.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 
 #include <deque>
 
@@ -122,13 +123,14 @@ expected<std::unique_ptr<node_blocks>> node_blocks::start(node& n, node_domains&
   }
   disk->random.fill(options.store.scrub_start.octets);
   HANSE_TRY(disk->store, block_store::open(*disk->table, options.store));
+  auto changes = std::make_shared<internal::change_signal>();
   auto setup = std::make_shared<const block_setup>(
-      block_setup{options.storage, std::move(options.quotas), options.store.quota_octets});
+      block_setup{options.storage, std::move(options.quotas), options.store.quota_octets, changes});
   using impl = block_actor::stateful_impl<block_engine>;
   auto actor = caf::actor_cast<block_actor>(
       durable ? n.system().spawn<impl, caf::detached>(core, domains.handle(), std::move(disk), std::move(setup))
               : n.system().spawn<impl>(core, domains.handle(), std::move(disk), std::move(setup)));
-  std::unique_ptr<node_blocks> result{new node_blocks{core, domains.handle(), actor}};
+  std::unique_ptr<node_blocks> result{new node_blocks{core, domains.handle(), actor, std::move(changes)}};
   std::set<std::string> names;
   for (const auto& id : options.storage.known()) names.insert(id.name);
   for (const auto& name : names) HANSE_CHECK(n.register_service(name, caf::actor_cast<service_actor>(actor)));
@@ -228,6 +230,22 @@ expected<bytes> node_blocks::get(const identity& domain, const eris_capability& 
 
 expected<block_report> node_blocks::report() {
   return ask<block_report>(*core_, actor_, list_atom_v);
+}
+
+expected<unit> node_blocks::await_members(const identity& domain, std::size_t members, std::uint32_t timeout_ms) {
+  expected<unit> result = errc::not_found;
+  (void)changes_->wait(timeout_ms, [&] { // else `result` says how far it got
+    const auto all = report();
+    if (!all) return result = all.error(), true;
+    const auto d = std::ranges::find(all->domains, domain, &block_domain_report::domain);
+    const auto here = d == all->domains.end() || d->protocol.empty() ? 0 : d->members;
+    result =
+        error{errc::timed_out, std::to_string(here) + " of " + std::to_string(members) + " members exchange blocks"};
+    if (d != all->domains.end() && d->why.code != errc::none) return result = d->why, true;
+    if (here < members) return false;
+    return result = ok(), true;
+  });
+  return result;
 }
 
 expected<std::vector<block_entry>> node_blocks::list(const digest& after, std::uint32_t count) {

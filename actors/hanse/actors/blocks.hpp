@@ -10,6 +10,10 @@
 
 namespace hanse {
 
+namespace internal {
+class change_signal;
+}
+
 struct block_options {
   std::filesystem::path directory = {};                   ///< blocks.db is made there; empty: in memory only
   storage_registry storage = storage_registry::builtin(); ///< what a domain may name; `teach` it to the domains, too
@@ -64,6 +68,10 @@ public:
   /// All of it in memory. Errors: also `too_long` above `size_max` octets.
   expected<bytes> get(const identity& domain, const eris_capability& content, std::size_t size_max);
 
+  /// Waits until `members` of the domain, this node among them, exchange blocks here. Errors: why they do not;
+  /// `timed_out`, saying how far it got.
+  expected<unit> await_members(const identity& domain, std::size_t members, std::uint32_t timeout_ms = 20'000);
+
   expected<block_report> report();
 
   /// Blocks in the order of their names, from behind `after` (zeros: the first); none: there are no more.
@@ -79,13 +87,15 @@ public:
   const block_actor& handle() const noexcept { return actor_; }
 
 private:
-  node_blocks(std::shared_ptr<node_core> core, domain_actor domains, block_actor actor)
-      : core_(std::move(core)), domains_(std::move(domains)), actor_(std::move(actor)) {}
+  node_blocks(std::shared_ptr<node_core> core, domain_actor domains, block_actor actor,
+              std::shared_ptr<internal::change_signal> changes)
+      : core_(std::move(core)), domains_(std::move(domains)), actor_(std::move(actor)), changes_(std::move(changes)) {}
   expected<eris_key> secret_of(const content_wish& wish);
 
   std::shared_ptr<node_core> core_;
   domain_actor domains_;
   block_actor actor_;
+  std::shared_ptr<internal::change_signal> changes_;
 };
 
 } // namespace hanse

@@ -2,6 +2,7 @@
 #include "hanse/actors/domain_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/service.hpp"
 
 namespace hanse {
@@ -212,6 +213,7 @@ void domain_engine::perform(domain_effects effects) {
 void domain_engine::tell(const identity&, const std::function<void(const domain_listener_actor&)>& say) {
   for (auto& weak : listeners_)
     if (auto strong = weak.lock()) say(caf::actor_cast<domain_listener_actor>(strong));
+  machine_->changes->raise();
 }
 
 void domain_engine::log(const domain_event& e) {

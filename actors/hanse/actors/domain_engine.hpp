@@ -9,16 +9,21 @@
 
 namespace hanse {
 
+namespace internal {
+class change_signal;
+}
+
 inline constexpr std::uint32_t domain_ttl_ms = 15'000;    ///< of bodies between members; a guess
 inline constexpr std::uint32_t domain_find_ms = 10'000;   ///< then a find has failed
 inline constexpr std::size_t domain_listeners_max = 1024; ///< a guess
 
-/// A machine that was restored, and the source of its random numbers.
+/// A machine that was restored, the source of its random numbers, and who waits for its changes.
 struct domain_machine {
   domain_machine(const key_pair& own, domain_protocols protocols, const domain_node_config& config)
       : node(own, random, std::move(protocols), config) {}
   system_random random;
   domain_node node;
+  std::shared_ptr<internal::change_signal> changes; ///< always set
 };
 
 class domain_engine {

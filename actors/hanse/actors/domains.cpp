@@ -3,6 +3,7 @@
 
 #include "hanse/actors/domain_engine.hpp"
 #include "hanse/actors/internal/ask.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 
 namespace hanse {
 
@@ -33,11 +34,13 @@ expected<std::unique_ptr<node_domains>> node_domains::start(node& n, domain_opti
     else
       complain("psk_file_unreadable", {keys.error().code, file + ": " + to_string(keys.error())});
   }
+  auto changes = std::make_shared<internal::change_signal>();
+  machine->changes = changes;
   auto actor = caf::actor_cast<domain_actor>(
       n.system().spawn<domain_actor::stateful_impl<domain_engine>>(core, std::move(machine)));
   const auto service = caf::actor_cast<service_actor>(actor);
   for (const auto& p : domain_node_protocols()) HANSE_CHECK(n.register_service(p.name, service));
-  return std::unique_ptr<node_domains>{new node_domains{core, std::move(actor)}};
+  return std::unique_ptr<node_domains>{new node_domains{core, std::move(actor), std::move(changes)}};
 }
 
 expected<unit> node_domains::enter(enrolment e) {
@@ -103,6 +106,27 @@ expected<std::vector<domain_member>> node_domains::members(const identity& domai
 
 expected<lace_drawing> node_domains::drawing(const identity& domain, std::size_t blocks_max) {
   return ask<lace_drawing>(*core_, actor_, draw_atom_v, domain, static_cast<std::uint64_t>(blocks_max));
+}
+
+expected<domain_report> node_domains::await(const identity& domain,
+                                            const std::function<bool(const domain_report&)>& done,
+                                            std::uint32_t timeout_ms) {
+  expected<domain_report> last = errc::not_found;
+  if (changes_->wait(timeout_ms, [&] { return !(last = report(domain)) || done(*last); })) return last;
+  return error{errc::timed_out, "this node is " + std::string{to_string(last->role)} + ", and sees " +
+                                    std::to_string(last->members) + " members"};
+}
+
+expected<unit> node_domains::await_members(const identity& domain, std::size_t members, std::uint32_t timeout_ms) {
+  error refused;
+  HANSE_CHECK(await(
+      domain,
+      [&](const domain_report& r) {
+        if (r.role != domain_role::member && r.role != domain_role::joining) refused = r.why;
+        return refused.code != errc::none || (r.role == domain_role::member && r.members >= members);
+      },
+      timeout_ms));
+  return refused.code == errc::none ? ok() : expected<unit>{refused};
 }
 
 void node_domains::subscribe(const domain_listener_actor& listener) {

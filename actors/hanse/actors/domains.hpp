@@ -3,11 +3,16 @@
 //
 //   auto d = hanse::node_domains::start(*n, {});
 //   d->enter({.advert = *parse_domain_ticket(text), .key_file = "lab.psk"});
+//   d->await_members(domain, 1);   // this node is one
 #pragma once
 
 #include "hanse/actors/node.hpp"
 
 namespace hanse {
+
+namespace internal {
+class change_signal;
+}
 
 struct domain_options {
   domain_protocols protocols = domain_protocols::builtin(); ///< what a domain's configuration may name
@@ -45,17 +50,27 @@ public:
   expected<std::vector<domain_member>> members(const identity& domain);
   expected<lace_drawing> drawing(const identity& domain, std::size_t blocks_max);
 
+  /// Waits until this node is a member that sees `members` of them, itself among them. Errors: `not_found`; why it does
+  /// not get in, as soon as that is final; `timed_out`, saying how far it got.
+  expected<unit> await_members(const identity& domain, std::size_t members, std::uint32_t timeout_ms = 20'000);
+
+  /// Waits until `done` is true of a report of the domain; looks now and after each change of roles or members.
+  /// Errors: `not_found`, `timed_out`.
+  expected<domain_report> await(const identity& domain, const std::function<bool(const domain_report&)>& done,
+                                std::uint32_t timeout_ms = 20'000);
+
   /// `listener` hears of every change from now on, until it ends.
   void subscribe(const domain_listener_actor& listener);
 
   const domain_actor& handle() const noexcept { return actor_; }
 
 private:
-  node_domains(std::shared_ptr<node_core> core, domain_actor actor)
-      : core_(std::move(core)), actor_(std::move(actor)) {}
+  node_domains(std::shared_ptr<node_core> core, domain_actor actor, std::shared_ptr<internal::change_signal> changes)
+      : core_(std::move(core)), actor_(std::move(actor)), changes_(std::move(changes)) {}
 
   std::shared_ptr<node_core> core_;
   domain_actor actor_;
+  std::shared_ptr<internal::change_signal> changes_;
 };
 
 } // namespace hanse

@@ -2,6 +2,7 @@
 #include "hanse/actors/topic_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/service.hpp"
 
 namespace hanse {
@@ -140,9 +141,11 @@ void topic_engine::perform(topics_effects effects) {
       deliver(*d);
     } else if (auto* k = std::get_if<topic_known>(&effect)) {
       known(k->advert);
+      machine_->changes->raise();
       write(topic_advert_table, to_bytes(k->advert.value.topic.wire()), k->advert.wire);
     } else if (auto* j = std::get_if<topic_joined>(&effect)) {
       core_->services->log(log_level::debug, "topic_joined", {{"topic", to_short_string(j->topic)}});
+      machine_->changes->raise();
     } else if (auto* g = std::get_if<topic_gap>(&effect)) {
       lost_[g->topic] += g->lost.last - g->lost.first + 1;
       core_->services->log(log_level::warning, "topic_gap",
@@ -151,6 +154,7 @@ void topic_engine::perform(topics_effects effects) {
                             {"events", std::to_string(g->lost.last - g->lost.first + 1)}});
     } else if (auto* f = std::get_if<topic_forked>(&effect)) {
       forked_[f->topic].insert(f->publisher);
+      machine_->changes->raise();
       core_->services->log(log_level::warning, "topic_forked",
                            {{"topic", to_short_string(f->topic)}, {"publisher", to_short_string(f->publisher)}});
     } else {
@@ -322,6 +326,7 @@ void topic_engine::take_domain(const domain_report& report, const std::vector<do
   };
   topics_effects out;
   auto done = machine().domain_changed(report.domain, std::move(d), now(), out);
+  machine_->changes->raise();
   spread_[report.domain] = name;
   if (done) {
     in_.insert(report.domain);

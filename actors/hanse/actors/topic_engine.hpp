@@ -15,6 +15,10 @@
 
 namespace hanse {
 
+namespace internal {
+class change_signal;
+}
+
 inline constexpr std::string_view topic_advert_table = "topic-advert";
 inline constexpr std::string_view topic_kept_table = "topic-kept"; ///< topics that this node always takes part in
 inline constexpr std::string_view topic_life_table = "topic-life"; ///< one value: the epoch of this life
@@ -38,6 +42,7 @@ struct topic_machine {
   system_random random;
   key_event_verifier verifier;
   topics node;
+  std::shared_ptr<internal::change_signal> changes; ///< always set
 };
 
 /// What an earlier life left: see the tables.

@@ -2,6 +2,7 @@
 #include "hanse/actors/topics.hpp"
 
 #include "hanse/actors/internal/ask.hpp"
+#include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/topic_engine.hpp"
 
 #include <algorithm>
@@ -51,11 +52,20 @@ expected<std::unique_ptr<node_topics>> node_topics::start(node& n, node_domains&
   for (const auto& r : kept)
     if (const auto topic = identity::decode(r.key)) memory.kept.push_back(*topic);
   auto machine = std::make_shared<topic_machine>(n.id(), std::move(options.dissemination), options.machine);
+  auto changes = std::make_shared<internal::change_signal>();
+  machine->changes = changes;
   auto actor = caf::actor_cast<topic_actor>(n.system().spawn<topic_actor::stateful_impl<topic_engine>>(
       core, domains.handle(), std::move(machine), std::move(memory)));
   HANSE_CHECK(n.register_service(std::string{topics_protocol_name}, caf::actor_cast<service_actor>(actor)));
   domains.subscribe(caf::actor_cast<domain_listener_actor>(actor));
-  return std::unique_ptr<node_topics>{new node_topics{core, std::move(actor)}};
+  return std::unique_ptr<node_topics>{new node_topics{core, std::move(actor), std::move(changes)}};
+}
+
+node_topics::~node_topics() {
+  caf::scoped_actor self{core_->system};
+  compat::send(self.ptr(), actor_, stop_atom_v);
+  core_->services->run_actors();
+  self->wait_for(actor_);
 }
 
 expected<unit> node_topics::add(const signed_topic_advert& advert) {
@@ -98,6 +108,33 @@ void node_topics::unsubscribe(topic_subscription s) {
 
 expected<unit> node_topics::keep(const identity& topic, bool wanted) {
   return ask<unit>(*core_, actor_, keep_atom_v, topic, wanted);
+}
+
+expected<topic_report> node_topics::await(const identity& topic, const std::function<bool(const topic_report&)>& done,
+                                          std::uint32_t timeout_ms) {
+  expected<topic_report> last = errc::not_found;
+  if (changes_->wait(timeout_ms, [&] { return (last = report(topic)) && done(*last); }) || !last) return last;
+  return error{errc::timed_out, "the topic has not become what was waited for"};
+}
+
+expected<unit> node_topics::await_joined(const identity& topic, std::uint32_t timeout_ms) {
+  error missing;
+  const auto joined = await(
+      topic,
+      [&](const topic_report& r) {
+        if (r.why.code != errc::none)
+          missing = r.why;
+        else if (!r.in_domain)
+          missing = {errc::timed_out, "this node is no member of the topic's domain"};
+        else if (!r.info.here)
+          missing = {errc::timed_out, "nobody here subscribes, and the topic is not kept"};
+        else
+          missing = {errc::timed_out, "no node of the topic has answered"};
+        return r.info.joined && r.in_domain;
+      },
+      timeout_ms);
+  if (joined) return ok();
+  return joined.code() == errc::timed_out ? missing : joined.error();
 }
 
 expected<std::vector<topic_report>> node_topics::reports() {

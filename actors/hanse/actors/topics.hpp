@@ -63,6 +63,11 @@ private:
 /// actors and may not come from one of them.
 class node_topics {
 public:
+  /// Ends the topics here. What was published is with the router first: it leaves before the node stops.
+  ~node_topics();
+  node_topics(const node_topics&) = delete;
+  node_topics& operator=(const node_topics&) = delete;
+
   /// Takes up the adverts that the node knew, and the topics that it kept. Errors: those of node::register_service;
   /// `io_error`.
   static expected<std::unique_ptr<node_topics>> start(node& n, node_domains& domains, topic_options options);
@@ -112,17 +117,29 @@ public:
   /// the latest events at this node. Errors: `table_full`.
   expected<unit> keep(const identity& topic, bool wanted);
 
+  /// Waits until what is published in the topic from now on comes to the subscribers here: then this node can publish,
+  /// too. Alone in a topic that takes a second or two, as it waits for others. Errors: `timed_out`, saying what is
+  /// missing.
+  expected<unit> await_joined(const identity& topic, std::uint32_t timeout_ms = 20'000);
+
+  /// Waits until `done` is true of a report of the topic; looks after each change of its domain, its advert, its forks,
+  /// and when it is joined. Errors: `not_found`, `timed_out`.
+  expected<topic_report> await(const identity& topic, const std::function<bool(const topic_report&)>& done,
+                               std::uint32_t timeout_ms = 20'000);
+
   expected<std::vector<topic_report>> reports();
   expected<topic_report> report(const identity& topic); ///< Errors: `not_found`
 
   const topic_actor& handle() const noexcept { return actor_; }
 
 private:
-  node_topics(std::shared_ptr<node_core> core, topic_actor actor) : core_(std::move(core)), actor_(std::move(actor)) {}
+  node_topics(std::shared_ptr<node_core> core, topic_actor actor, std::shared_ptr<internal::change_signal> changes)
+      : core_(std::move(core)), actor_(std::move(actor)), changes_(std::move(changes)) {}
   expected<topic_subscription> watch(topic_wish wish);
 
   std::shared_ptr<node_core> core_;
   topic_actor actor_;
+  std::shared_ptr<internal::change_signal> changes_;
 };
 
 } // namespace hanse

@@ -269,6 +269,7 @@ void runtime_backend::stop() {
   ending_ = true;
   std::unique_lock guard{stopping_};
   if (std::exchange(stopped_, true)) return;
+  topics_.reset(); // what was published last leaves before the node stops
   if (node_) node_->stop();
 }
 

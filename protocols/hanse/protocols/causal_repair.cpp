@@ -159,6 +159,7 @@ void impl::news(time_ms now) {
   if (!digest_at_ || *digest_at_ > at) digest_at_ = at;
 }
 
+// Publishers that forked are left out: who lists one has not seen the proof.
 std::vector<chain_mark> impl::digest_marks(bool idle, time_ms now) {
   std::vector<chain_mark> marks;
   const auto since = std::uint64_t{config_.digest_ms} * (config_.digest_rounds + 1);
@@ -166,7 +167,7 @@ std::vector<chain_mark> impl::digest_marks(bool idle, time_ms now) {
   for (std::size_t i = 0; i < chains_.size() && marks.size() < digest_marks_max; ++i) {
     if (it == chains_.end()) it = chains_.begin();
     const auto& c = it++->second;
-    if (c.delivered == 0 || (!idle && c.changed_ms + since < now)) continue;
+    if (c.delivered == 0 || (!idle && c.changed_ms + since < now) || forked_.contains(c.key.publisher)) continue;
     marks.push_back({c.key, c.delivered});
     digest_after_ = c.key;
   }
@@ -216,9 +217,13 @@ bool impl::spend(const identity& peer, std::uint64_t octets, time_ms now) {
 void impl::on(const identity& from, const multicast_digest& d, time_ms now, multicast_effects& out) {
   multicast_digest ahead;
   for (const auto& mark : d.marks) {
+    if (forked_.contains(mark.chain.publisher)) { // the proof got lost on its way there
+      send_fork_proof(from, mark.chain.publisher, now, out);
+      continue;
+    }
     auto* c = find(mark.chain);
     if (!c) {
-      if (!may_publish(mark.chain.publisher) || forked_.contains(mark.chain.publisher)) continue;
+      if (!may_publish(mark.chain.publisher)) continue;
       c = find_or_make(mark.chain, false);
       if (!c) continue;
     }
@@ -232,6 +237,14 @@ void impl::on(const identity& from, const multicast_digest& d, time_ms now, mult
   p.digest_answered = now;
   ++stats_.digests_sent;
   send(from, ahead, out);
+}
+
+void impl::send_fork_proof(const identity& to, const identity& publisher, time_ms now, multicast_effects& out) {
+  const auto forked = forked_.find(publisher);
+  if (forked == forked_.end()) return;
+  const auto& proof = forked->second;
+  if (spend(to, digest_octets + proof.first.size() + proof.second.size(), now))
+    send(to, multicast_fork_notice{encode(proof)}, out);
 }
 
 void impl::on(const identity& from, const multicast_want& w, time_ms now, multicast_effects& out) {
@@ -254,8 +267,7 @@ void impl::on(const identity& from, const multicast_want& w, time_ms now, multic
       if (indices.empty()) in_order.push_back(s->parcel);
       indices.push_back(s->index);
     }
-    if (const auto forked = forked_.find(r.chain.publisher); forked != forked_.end() && spend(from, digest_octets, now))
-      send(from, multicast_fork_notice{encode(forked->second)}, out);
+    send_fork_proof(from, r.chain.publisher, now, out);
   }
   std::size_t octets = 0;
   const auto add = [&](shared_bytes parcel) {

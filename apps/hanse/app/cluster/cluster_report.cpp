@@ -52,6 +52,8 @@ void print_kept(std::ostream& out, const run_report& report) {
   out << "To stop them: hanse --socket SOCKET node stop, each, or: kill";
   for (const auto& n : report.nodes)
     if (n.running) out << ' ' << n.pid;
+  out << "\nTo watch them: hanse top --cluster " << report.directory.string() << ", or hanse dashboard --cluster "
+      << report.directory.string();
   if (!report.network.removal.empty())
     out << "\nTheir network is removed by the next run when they have ended, or by: " << report.network.removal;
   out << "\nTheir files are in " << report.directory.string() << '\n';

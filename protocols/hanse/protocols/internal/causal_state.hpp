@@ -124,6 +124,7 @@ public:
   void on(const identity& from, const multicast_events& e, time_ms now, multicast_effects& out);
   void on(const identity& from, const multicast_fork_notice& f, time_ms now, multicast_effects& out);
   bool spend(const identity& peer, std::uint64_t octets, time_ms now);
+  void send_fork_proof(const identity& to, const identity& publisher, time_ms now, multicast_effects& out);
   void offer_answer(const identity& from, const shared_bytes& parcel, time_ms now, multicast_effects& out);
 
   // causal_joining.cpp
