@@ -17,7 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-host() { ip -o route; ip -o -6 route; ip -o address | sed 's/ *valid_lft.*//'; ip -br link; }
+host() { ip -o route; ip -o -6 route; ip -o address | sed 's/ *valid_lft.*//'; ip -br link | cut -d' ' -f1; }
 # Namespaces of runner $1: those of others that run at once are no business of ours.
 networks() { ip netns list | { grep -c "^hanse-cluster-$1\(-\| \|$\)" || true; }; }
 gone() { # gone PID: its namespaces, at most 10 s
