@@ -69,6 +69,7 @@ cmp large large.c
 # A get that is interrupted leaves no file, and the node goes on.
 interrupted=$(on a put c/data/blocks.db --private)
 "$hanse" --socket c/data/control.sock get "$interrupted" -o interrupted 2>/dev/null & getter=$!
+for _ in $(seq 300); do [ -e interrupted.part ] || [ -e interrupted ] && break; sleep 0.02; done # it runs
 kill -TERM $getter || true
 wait $getter || true
 [ ! -e interrupted.part ] || fail "an interrupted get left a part"
