@@ -47,6 +47,18 @@ sed -n '/^## A network/,/^## Steps/p' "$document" | sed -n '/^```json$/,/^```$/p
 "$hanse" cluster run shown.json >said 2>&1 || fail "the scenario of docs/cluster.md: $(cat said)"
 grep -q 'all 8 steps done' said || fail "the scenario of docs/cluster.md: $(cat said)"
 
+# A node that waits for one that is cut off stops at once all the same.
+cat >stops.json <<'END'
+{"name": "s", "network": "namespaces", "defaults": {"config": {"limits": {"heartbeat_ms": 300}}},
+ "nodes": [{"name": "a", "engines": [{"name": "echo", "type": "echo"}]}, {"name": "b"}],
+ "steps": [{"do": "add"}, {"do": "partition", "node": "a"},
+  {"do": "wait_until", "node": "a", "of": "status", "value": "/links", "at_most": 0},
+  {"do": "load", "name": "both dial meanwhile", "from": ["a"], "to": "a/echo", "protocol": "echo/1.0", "body": ["hi"],
+   "per_second": 5, "seconds": 2},
+  {"do": "stop", "nodes": ["a", "b"], "timeout_s": 5}]}
+END
+"$hanse" cluster run stops.json >said 2>&1 || fail "a node that dials does not stop: $(cat said)"
+
 # Nothing is left of a runner that fails, is interrupted, or is killed: of the last one by the next run.
 scenario() { # scenario NETWORK STEP…
   printf '{"name": "s", "network": "%s", "nodes": [{"name": "a"}, {"name": "b"}], "steps": [' "$1"
