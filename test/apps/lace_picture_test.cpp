@@ -30,7 +30,7 @@ json forked_domain() {
   const auto again3 = three.next(put3, {put4.id}, put_op("place", to_bytes("here"), 6));
   const auto again5 = five.next(put5, {fork.id}, put_op("place", to_bytes("there"), 6));
   const auto ack = one.next(add5, {again3.id, again5.id}, ack_op(9));
-  hand_node node{1};
+  hand_node node{2}; // not one of the members: it writes nothing
   for (const auto& b : {root, add3, add4, add5, put3, put4, fork, put5, again3, again5, ack})
     node.take(id(9), b.wire.view());
   auto graph = app::json_of(draw(node.lattice, 100), [](const identity& who) {
@@ -41,7 +41,7 @@ json forked_domain() {
     graph["members"].push_back({{"identity", c.at("identity")},
                                 {"name", c.at("name")},
                                 {"level", c.at("level")},
-                                {"since_ms", 1'700'000'000'000},
+                                {"since_ms", 1'700'000'000'000u},
                                 {"online", true},
                                 {"byzantine", c.at("byzantine")}});
   return graph;
@@ -68,7 +68,8 @@ TEST_CASE("both blocks of an equivocation are red, and so is who made them") {
   CHECK(count(svg, "class=\"block bad") == 2);
   CHECK(count(svg, "(equivocation)") == 2);
   CHECK(count(svg, "class=\"head liar\"") == 1);
-  CHECK(has(svg, "equivocated"));
+  CHECK(has(svg, "equivocated")); // not by colour alone
+  CHECK(has(drawn(graph, "html"), "mallory &amp; &lt;co&gt; – equivocated"));
   CHECK(count(drawn(graph, "dot"), "color=red") == 2 * 2); // and fontcolor
 }
 

@@ -82,6 +82,72 @@ TEST_CASE("steps that cannot work are refused with line and path") {
             "name of an error"));
 }
 
+namespace {
+
+expected<scenario> with_network(const std::string& steps, const std::string& more = "") {
+  return parse_scenario("{\"name\": \"s\", \"network\": \"namespaces\", " + more + two_nodes + ",\n\"steps\": [\n" +
+                            steps + "]}",
+                        "s.json", {});
+}
+
+} // namespace
+
+TEST_CASE("links have a shape, and partitions have a group for everybody") {
+  auto s = with_network(R"({"do": "shape_link", "node": "a", "latency_ms": 5, "loss_percent": 0.5},
+    {"do": "shape_link"}, {"do": "partition", "node": "a"}, {"do": "partition", "groups": [["a"], ["b"]]},
+    {"do": "partition", "groups": [["b"]]}, {"do": "heal"})",
+                        R"("link": {"latency_ms": 20, "jitter_ms": 3, "loss_percent": 2, "rate_mbit": 10},)");
+  REQUIRE_MESSAGE(s, s.error().detail);
+  CHECK(s->network == network_kind::namespaces);
+  CHECK(s->link.text() == "20 ms ± 3 ms, 2 % loss, 10 Mbit/s");
+  const auto& slow = std::get<shape_step>(s->steps[0].what);
+  CHECK(slow.nodes == std::vector<std::string>{"a"});
+  CHECK(slow.shape.text() == "5 ms, 0.5 % loss");
+  const auto& all = std::get<shape_step>(s->steps[1].what);
+  CHECK(all.nodes.size() == 2);
+  CHECK(all.shape.plain());
+  using groups = std::vector<std::vector<std::string>>;
+  CHECK(std::get<partition_step>(s->steps[2].what).groups == groups{{"a"}, {"b"}});
+  CHECK(std::get<partition_step>(s->steps[3].what).groups == groups{{"a"}, {"b"}});
+  CHECK(std::get<partition_step>(s->steps[4].what).groups == groups{{"b"}, {"a"}});
+  CHECK(shapes_links(s->steps));
+  CHECK(!shapes_links(with_network(R"({"do": "heal"})")->steps));
+}
+
+TEST_CASE("a network that cannot be is refused") {
+  const auto refused = [](const std::string& steps, const std::string& more = "") {
+    auto s = with_network(steps, more);
+    REQUIRE(!s);
+    return s.error().detail;
+  };
+  CHECK(has(refusal(R"({"do": "heal"})"), "expected \"network\": \"namespaces\""));
+  CHECK(has(
+      parse_scenario("{\"name\": \"s\", \"link\": {}, " + two_nodes + ", \"steps\": []}", "s.json", {}).error().detail,
+      "this needs \"network\""));
+  CHECK(has(refused(R"({"do": "partition"})"), "\"groups\" is missing"));
+  CHECK(has(refused(R"({"do": "partition", "groups": [["a", "b"]]})"), "that parts nobody"));
+  CHECK(has(refused(R"({"do": "partition", "groups": [["a"], ["a"]]})"), "is in two groups"));
+  CHECK(has(refused(R"({"do": "partition", "groups": ["a"]})"), "expected lists of nodes"));
+  CHECK(has(refused(R"({"do": "partition", "groups": [["c"]]})"), "no node is called \"c\""));
+  CHECK(has(refused(R"({"do": "shape_link", "node": "a", "jitter_ms": 5})"), "at most latency_ms"));
+  CHECK(has(refused(R"({"do": "shape_link", "loss_percent": 101})"), "from 0 to 100"));
+  CHECK(has(refused("", R"("link": {"latency": 3},)"), "did you mean \"latency_ms\"?"));
+}
+
+TEST_CASE("a load has a pace, a length, and bounds") {
+  auto s = with_steps(R"({"do": "load", "from": ["a", "b"], "to": "a/e", "protocol": "echo/1", "body": [1],
+    "per_second": 2.5, "seconds": 4})");
+  REQUIRE_MESSAGE(s, s.error().detail);
+  const auto& load = std::get<load_step>(s->steps[0].what);
+  CHECK(load.from.size() == 2);
+  CHECK(load.per_second == 2.5);
+  CHECK(load.length == std::chrono::seconds{4});
+  CHECK(s->steps[0].timeout == std::chrono::seconds{34});
+  const std::string rest = R"(, "to": "a/e", "protocol": "echo/1", "body": [1], "from": ["a"])";
+  CHECK(has(refusal(R"({"do": "load")" + rest + "}"), "more than 0"));
+  CHECK(has(refusal(R"({"do": "load", "per_second": 100000, "seconds": 11)" + rest + "}"), "1000000 calls"));
+}
+
 TEST_CASE("a node's configuration is checked before anything starts") {
   auto s = parse_scenario(
       "{\"name\": \"s\",\n\"nodes\": [\n{\"name\": \"a\", \"config\": {\"lissen\": []}}], \"steps\": []}", "s.json",
@@ -120,13 +186,19 @@ TEST_CASE("odd scenarios are refused, not misread") {
     CHECK(parse_scenario(text, "s.json", {}).code() == errc::bad_config);
 }
 
-TEST_CASE("the scenario in docs/cluster.md is right") {
+TEST_CASE("the scenarios in docs/cluster.md are right") {
   auto text = test::content_of(HANSE_CLUSTER_DOCUMENT);
   const std::string open = "```json\n";
-  auto begin = text.find(open);
-  REQUIRE(begin != std::string::npos);
-  begin += open.size();
-  auto s = parse_scenario(text.substr(begin, text.find("```", begin) - begin), "docs/cluster.md", {{"calls", "50"}});
+  std::vector<std::string> shown;
+  for (auto at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
+    at += open.size();
+    shown.push_back(text.substr(at, text.find("```", at) - at));
+  }
+  REQUIRE(shown.size() == 2);
+  auto s = parse_scenario(shown[0], "docs/cluster.md", {{"calls", "50"}});
   REQUIRE_MESSAGE(s, s.error().detail);
   CHECK(std::get<call_step>(s->steps[1].what).count == 50);
+  auto network = parse_scenario(shown[1], "docs/cluster.md", {}); // run by test/cluster/namespaces.sh
+  REQUIRE_MESSAGE(network, network.error().detail);
+  CHECK(network->network == network_kind::automatic);
 }

@@ -89,8 +89,8 @@ TEST_CASE("it draws again each second, and q leaves the terminal as it was") {
   REQUIRE(run.read_until("Tab: links"));
   run.type("q");
   REQUIRE(run.read_until(leave));
-  CHECK(run.echoes());
   CHECK(run.status() == 0);
+  CHECK(run.echoes());
 }
 
 TEST_CASE("Ctrl-C leaves it so, too") {
@@ -99,6 +99,6 @@ TEST_CASE("Ctrl-C leaves it so, too") {
   REQUIRE(run.read_until("hanse top: 1 node"));
   run.type("\x03");
   REQUIRE(run.read_until(leave));
-  CHECK(run.echoes());
   CHECK(run.status() == 0);
+  CHECK(run.echoes());
 }

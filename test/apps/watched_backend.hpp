@@ -35,7 +35,7 @@ public:
     if (all) (*all)["trace"] = id;
     return all;
   }
-  app::control_result why(const std::string&) override { return answer("why"); }
+  app::control_result why(const app::why_request&) override { return answer("why"); }
   app::control_result domain(const app::domain_request& r) override {
     {
       std::lock_guard lock{mutex_};

@@ -1,51 +1,13 @@
 #!/usr/bin/env bash
 # Content by the command line, in three real nodes of one domain: files, directories and pipes in and out, replicas,
 # kill -9 of the receiver in the midst of a get, which then goes on; what a node stores. Usage: blocks.sh HANSE
-set -euo pipefail
-hanse=$1
-work=$(mktemp -d) nodes=()
-clean() {
-  for n in "${nodes[@]}"; do kill "$n" 2>/dev/null || true; done
-  wait
-  rm -rf "$work"
-}
-trap clean EXIT
-cd "$work"
-unset HANSE_SOCKET HANSE_PASSPHRASE
-fail() { echo "$*" >&2; tail -n 5 ./*/log >&2; exit 1; }
-value() { grep -o "\"$2\": *\"[^\"]*\"" <<<"$1" | head -1 | cut -d'"' -f4; }
-number() { grep -o "\"$2\": *[0-9]*" <<<"$1" | head -1 | grep -o '[0-9]*$'; }
-on() { local n=$1; shift; "$hanse" --socket "$n/data/control.sock" "$@"; }
-until_says() { # until_says TEXT COMMAND…: until its output has the text, at most 20 s
-  local text=$1 said; shift
-  for _ in $(seq 200); do said=$("$@" 2>&1 || true); [[ $said == *"$text"* ]] && return; sleep 0.1; done
-  fail "not said: $text; but: $said"
-}
-refused() { # refused TEXT COMMAND…
-  local text=$1 said; shift
-  if said=$("$@" 2>&1); then fail "not refused: $*"; fi
-  [[ $said == *"$text"* ]] || fail "$*: does not say $text, but: $said"
-}
-started() {
-  "$hanse" --json node run "$1/config.json" >"$1/ready" 2>>"$1/log" &
-  nodes+=($!)
-  for _ in $(seq 300); do grep -q ready "$1/ready" && return; kill -0 $! || fail "$1 ended"; sleep 0.1; done
-}
-for n in a b c; do
-  "$hanse" node init "$n" --no-passphrase --name "$n" >/dev/null
-  printf '{"name": "%s", "key_file": "node.key", "listen": ["tls://127.0.0.1:0"], "allow_private": true}' $n >$n/config.json
-  started "$n"
-done
+. "$(dirname "${BASH_SOURCE[0]}")/nodes.bash"
+new_nodes '' a b c
 ticket=$(value "$(cat a/ready)" ticket)
 for n in b c; do on "$n" add "$ticket" >/dev/null; done
 refused 'this node is in no domain' on a put c/config.json
 
-domain() { # domain NAME OPTIONS…: makes one with a as introducer; prints its ticket
-  "$hanse" id new --no-passphrase --out "$1.key" >/dev/null
-  "$hanse" domain create --owner "$1.key" --name "$1" --introducer "$ticket" --out "$1.json" "${@:2}" >/dev/null
-  value "$("$hanse" --json domain show "$1.json")" ticket
-}
-lab=$(domain lab)
+lab=$(new_domain lab)
 on a domain publish lab.json >/dev/null
 for n in b c; do on $n domain join "$lab" >/dev/null; done
 for n in a b c; do until_says '"members": 3' on $n --json block stat; done
@@ -105,8 +67,10 @@ cmp large large.c
 [ "$(number "$said" blocks_fetched)" -gt 0 ] || fail "nothing was fetched: $said"
 
 # A get that is interrupted leaves no file, and the node goes on.
-on c get "$(on a put c/data/blocks.db --private)" -o interrupted & getter=$!
-kill -INT $getter
+interrupted=$(on a put c/data/blocks.db --private)
+"$hanse" --socket c/data/control.sock get "$interrupted" -o interrupted 2>/dev/null & getter=$!
+for _ in $(seq 300); do [ -e interrupted.part ] || [ -e interrupted ] && break; sleep 0.02; done # it runs
+kill -TERM $getter || true
 wait $getter || true
 [ ! -e interrupted.part ] || fail "an interrupted get left a part"
 on c block stat >/dev/null
@@ -121,8 +85,8 @@ on c block stat >/dev/null
 refused 'begins with urn:eris:' on a get urn:eris:x -o x
 refused 'no domain called laboratory is known here' on a put film --domain laboratory
 refused 'such as 7d' on a put film --lease soon
-pigeon=$(domain pigeon --protocol storage=carrier-pigeon/1)
+pigeon=$(new_domain pigeon --protocol storage=carrier-pigeon/1)
 refused 'carrier-pigeon' on c domain join "$pigeon"
-mistyped=$(domain mistyped --protocol storage=blocks/1 --parameter storage.windw_max=5)
+mistyped=$(new_domain mistyped --protocol storage=blocks/1 --parameter storage.windw_max=5)
 refused 'there is no parameter windw_max' on c domain join "$mistyped"
 echo "blocks: a file, a directory, pipes, replicas, a killed receiver: right"

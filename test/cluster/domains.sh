@@ -2,57 +2,19 @@
 # Domains by the command line, in five real nodes: joining by key past an introducer that is down, levels, values, anycast
 # from inside and outside, what a stranger may not do and how `why` says so, expelling, leaving, versions, pictures, a
 # second domain with another stack. Usage: domains.sh HANSE
-set -euo pipefail
-hanse=$1
-work=$(mktemp -d) nodes=()
-clean() {
-  for n in "${nodes[@]}"; do kill "$n" 2>/dev/null || true; done
-  wait
-  rm -rf "$work"
-}
-trap clean EXIT
-cd "$work"
-unset HANSE_SOCKET HANSE_PASSPHRASE
-fail() { echo "$*" >&2; tail -n 5 ./*/log >&2; exit 1; }
-value() { grep -o "\"$2\": *\"[^\"]*\"" <<<"$1" | head -1 | cut -d'"' -f4; }
-on() { local n=$1; shift; "$hanse" --socket "$n/data/control.sock" "$@"; }
-until_says() { # until_says TEXT COMMAND…: until its output has the text, at most 20 s
-  local text=$1 said; shift
-  for _ in $(seq 200); do said=$("$@" 2>&1 || true); [[ $said == *"$text"* ]] && return; sleep 0.1; done
-  fail "not said: $text; but: $said"
-}
-says() { # says TEXT COMMAND…: at once
-  local text=$1 said; shift
-  said=$("$@" 2>&1) || fail "$*: $said"
-  [[ $said == *"$text"* ]] || fail "$*: does not say $text, but: $said"
-}
-refused() { # refused TEXT COMMAND…
-  local text=$1 said; shift
-  if said=$("$@" 2>&1); then fail "not refused: $*"; fi
-  [[ $said == *"$text"* ]] || fail "$*: does not say $text, but: $said"
-}
-started() {
-  "$hanse" --json node run "$1/config.json" >"$1/ready" 2>>"$1/log" &
-  nodes+=($!)
-  for _ in $(seq 300); do grep -q ready "$1/ready" && return; kill -0 $! || fail "$1 ended"; sleep 0.1; done
-}
-for n in a b c x away; do # x stays outside, away is not there
-  "$hanse" node init "$n" --no-passphrase --name "$n" >/dev/null
-  printf '{"name": "%s", "key_file": "node.key", "listen": ["tls://127.0.0.1:0"], "allow_private": true, "gossip_domains": true}' $n >$n/config.json
-  started "$n"
-done
+. "$(dirname "${BASH_SOURCE[0]}")/nodes.bash"
+new_nodes ', "gossip_domains": true' a b c x away # x stays outside, away is not there
 ticket=$(value "$(cat a/ready)" ticket) away=$(value "$(cat away/ready)" ticket)
 on away node stop >/dev/null
 for n in b c x; do on "$n" add "$ticket" >/dev/null; done
 
 # Joining, by key, past an introducer that is down; the third member follows when it has the right key.
-"$hanse" id new --no-passphrase --out lab.key >/dev/null
 "$hanse" domain psk --out lab.psk >/dev/null
 "$hanse" domain psk --out wrong.psk >/dev/null
-"$hanse" domain create --owner lab.key --name lab --auth psk --introducer "$ticket" --introducer "$away" --out lab.json >/dev/null
-lab=$(value "$("$hanse" --json domain show lab.json)" ticket)
+lab=$(new_domain lab --auth psk --introducer "$away")
 on a domain publish lab.json --psk-file lab.psk >/dev/null
-refused bad_proof on c domain join "$lab" --psk-file wrong.psk
+refused bad_proof on c domain join "$lab" --psk-file wrong.psk --timeout 12000 # it asks the one that is away, too
+on c domain leave lab >/dev/null
 on b domain join "$lab" --psk-file lab.psk >/dev/null
 on c domain join "$lab" --psk-file lab.psk >/dev/null
 for n in a b c; do until_says '"members": 4' on $n --json domain status lab; done # with the one that is away
@@ -92,9 +54,7 @@ grep -q digraph lab.dot && grep -q '<svg' lab.svg && grep -q '<svg' lab.html || 
 [ "$(grep -c 'https\?://' lab.html)" = "$(grep -c 'http://www.w3.org' lab.html)" ] || fail "the page needs others"
 
 # A second domain with another stack in the same nodes.
-"$hanse" id new --no-passphrase --out farm.key >/dev/null
-"$hanse" domain create --owner farm.key --name farm --introducer "$ticket" --protocol dissemination=plumtree/1 \
-  --parameter membership.idle_ms=5000 --out farm.json >/dev/null
+new_domain farm --protocol dissemination=plumtree/1 --parameter membership.idle_ms=5000 >/dev/null
 on a domain publish farm.json >/dev/null
 on b domain join farm.json >/dev/null
 says plumtree on b domain status farm

@@ -358,6 +358,22 @@ TEST_CASE("what was asked of a member whose link is down is asked of another one
   CHECK(pushed[0].why.code == errc::unreachable);
 }
 
+TEST_CASE("who has what another one gave faster is asked for the next blocks, too") {
+  fixture f{{.window_initial = 1, .window_max = 1}};
+  const std::vector first{blake2b_256(block_of(1))}, next{blake2b_256(block_of(2)), blake2b_256(block_of(3))};
+  REQUIRE(f.exchange.want(first, {}, start, f.out));
+  REQUIRE(f.hear(1, blocks_presence{first, {}}));
+  const auto octets = block_of(1);
+  REQUIRE(f.hear(1, blocks_answer{{{first[0], octets}}, {}}));
+  REQUIRE(f.effects<block_arrived>().size() == 1);
+  REQUIRE(f.hear(2, blocks_presence{first, {}})); // late
+  f.out.clear();
+  REQUIRE(f.exchange.want(next, {}, start, f.out));
+  const auto gets = f.said<blocks_get>();
+  REQUIRE(gets.size() == 2);
+  CHECK(gets[0].first != gets[1].first);
+}
+
 TEST_CASE("the registry makes blocks/1 by its parameters, and refuses others in words") {
   const auto registry = storage_registry::builtin();
   CHECK(registry.check(blocks_protocol(), {}));

@@ -140,6 +140,9 @@ started b
 kill -9 "${nodes[-1]}" && wait "${nodes[-1]}" 2>/dev/null || true
 mistake "the other node is down" "$hanse" ping b --timeout 3000
 cat >cluster.json <<<'{"name": "x", "nodes": [{"name": "a"}], "steps": [{"do": "cal"}]}'
+mistake "watching a node that does not run" "$hanse" top --interval 0.2 --socket nowhere/control.sock
+mistake "watching a directory without nodes" "$hanse" top --cluster keys
+mistake "the dashboard's port is in use" "$hanse" dashboard --port "${port##*:}"
 mistake "a wrong scenario" "$hanse" cluster run cluster.json
 
 [ -z "$show" ] || exit 0

@@ -50,6 +50,20 @@ path=/${url#http://*/}
 [[ $(get "$path") == "HTTP/1.1 200"*"<title>Hanse dashboard</title>"* ]] || fail "no page at $path"
 [[ $(get "${path}api/now") == *'"name":"alice"'*'"name":"bob"'* ]] || fail "not both nodes"
 [[ $(get /api/now) == "HTTP/1.1 403"* ]] || fail "let in without the token"
+
+# What a message leaves: a trace at both nodes, and counts on the link between them.
+sent=$(hanse --json send bob/echo --protocol echo/1.0 --body '["hi"]' --expect-reply)
+trace=$(grep -o '"trace": "[0-9a-f]*"' <<<"$sent" | cut -d'"' -f4)
+[[ $(get "${path}api/traces") == *"$trace"* ]] || fail "the trace is not listed"
+steps=$(get "${path}api/trace?id=$trace")
+[[ $steps == *'"event":"post"'*'"event":"deliver"'*'"event":"reply"'* ]] || fail "not the message's path: $steps"
+[[ $steps == *'"node_name":"bob"'* ]] || fail "nothing of bob's in: $steps"
+for _ in $(seq 100); do # links measure each second
+  link=$(get "${path}api/now" | grep -o '"links":\[[^]]*\]' | head -1)
+  [[ $link =~ \"messages_out\":\{\"per_s\":[0-9.e+]+,\"total\":[1-9] ]] && break
+  sleep 0.1
+done
+[[ $link =~ \"messages_out\":\{\"per_s\":[0-9.e+]+,\"total\":[1-9] ]] || fail "the message is not counted: $link"
 kill -INT $dashboard
 wait $dashboard || fail "Ctrl-C: status $?"
 echo "watching: the commands of docs/watching.md do what it says"

@@ -123,6 +123,9 @@ void await_role(command_context& c, json now, const std::string& domain, millise
   const auto role = field(now, "role");
   if (role == "member") return c.print(now, [&] { print_status(c, now); });
   error why{errc::timed_out, "no introducer has let this node in yet; the node goes on asking. hanse domain status"};
+  if (now.contains("join") && now["join"].is_object())
+    for (const auto& t : now["join"].value("tries", json::array()))
+      why.detail += "\n       " + field(t, "introducer") + " said: " + field(t, "why");
   if (now["why"].is_object()) {
     why = {errc::permission_denied, field(now["why"], "code") + ": " + field(now["why"], "detail")};
     if (field(now["why"], "code") == "bad_proof") why = {errc::bad_proof, field(now["why"], "detail")};

@@ -68,7 +68,7 @@ struct layout {
       const auto lane = b.at("creator").get<int>();
       const auto r = rows.at(b.at("height").get<std::uint64_t>());
       const auto beside = std::min(used[{lane, r}]++, 4);
-      at.push_back({left + lane * lane_width + lane_width / 2 + beside * (2 * radius + 4), top + r * row_height});
+      at.push_back({left + lane * lane_width + lane_width / 2 + beside * (2 * radius + 8), top + r * row_height});
     }
     width = std::max(320, 2 * left + static_cast<int>(graph.at("creators").size()) * lane_width);
     height = top + std::max(1, row) * row_height + 10;
@@ -109,7 +109,7 @@ std::string svg_body(const json& graph) {
     out << "<rect class=\"lane" << (i % 2 ? " odd" : "") << "\" x=\"" << x << "\" y=\"8\" width=\"" << lane_width
         << "\" height=\"" << l.height - 16 << "\"/>\n<text class=\"head" << (liar ? " liar" : "") << "\" x=\""
         << x + lane_width / 2 << "\" y=\"30\">" << escaped(printable(label_of(creators[i]), 16)) << "</text>\n"
-        << "<text class=\"sub\" x=\"" << x + lane_width / 2 << "\" y=\"47\">"
+        << "<text class=\"sub" << (liar ? " liar" : "") << "\" x=\"" << x + lane_width / 2 << "\" y=\"47\">"
         << (liar                             ? "equivocated"
             : creators[i]["level"].is_null() ? "no member"
                                              : "level " + field(creators[i], "level"))
@@ -132,16 +132,16 @@ std::string svg_body(const json& graph) {
 
 constexpr const char* style = R"(
 :root,:host{--bg:#fff;--fg:#1c2430;--dim:#667085;--lane:#f4f6f9;--line:#d5dae2;--own:#8a94a6;--merge:#b7a6e8;
---put:#3b82c4;--add:#2f9e6b;--out:#d97a1f;--owner:#7c4dd6;--ack:#9aa4b2;--bad:#d42a2a}
+--put:#3b82c4;--add:#2f9e6b;--out:#d97a1f;--owner:#7c4dd6;--ack:#6f7b8c;--bad:#d42a2a;--on:#fff}
 @media(prefers-color-scheme:dark){:root,:host{--bg:#12161c;--fg:#e6eaf0;--dim:#98a2b3;--lane:#181e27;--line:#2b3442;
---own:#7d8899;--merge:#6f5fb0;--put:#5aa2e0;--add:#46bd86;--out:#f0984a;--owner:#a580f0;--ack:#6b7686;--bad:#ff5a52}}
+--own:#7d8899;--merge:#6f5fb0;--put:#5aa2e0;--add:#46bd86;--out:#f0984a;--owner:#a580f0;--ack:#8b97a8;--bad:#ff5a52;--on:#0b0f14}}
 svg{background:var(--bg);font:12px system-ui,sans-serif}
 .lane{fill:var(--bg)}.lane.odd{fill:var(--lane)}
 .head{fill:var(--fg);font-weight:600;text-anchor:middle}.sub{fill:var(--dim);font-size:11px;text-anchor:middle}
-.head.liar{fill:var(--bad)}
+.head.liar,.sub.liar{fill:var(--bad)}
 path{fill:none;stroke-width:1.5}.own{stroke:var(--own)}.merge{stroke:var(--merge)}
 .block circle{fill:var(--put);stroke:var(--bg);stroke-width:2}
-.block text{fill:#fff;font-size:9px;font-weight:600;text-anchor:middle;pointer-events:none}
+.block text{fill:var(--on);font-size:9px;font-weight:600;text-anchor:middle;pointer-events:none}
 .add circle{fill:var(--add)}.out circle{fill:var(--out)}.owner circle{fill:var(--owner)}.ack circle{fill:var(--ack)}
 .bad circle{fill:var(--bad);stroke:var(--bad);stroke-width:4}.liar circle{fill:var(--bad);fill-opacity:.55}
 .unseen circle{stroke-dasharray:2 2;stroke:var(--fg)}
@@ -218,9 +218,10 @@ border-bottom:1px solid var(--line);font-size:13px}th{color:var(--dim);font-weig
       << "<th>level</th><th>since</th><th>online</th><th>identity</th></tr>\n";
   for (const auto& m : graph.at("members"))
     out << "<tr" << (m.value("byzantine", false) ? " class=\"red\"" : "") << "><td>"
-        << escaped(printable(label_of(m), 40)) << "</td><td class=\"n\">" << field(m, "level") << "</td><td>"
-        << day_and_time(m["since_ms"]) << "</td><td>" << (m.value("online", false) ? "yes" : "no") << "</td><td><code>"
-        << short_id(field(m, "identity")) << "</code></td></tr>\n";
+        << escaped(printable(label_of(m), 40)) << (m.value("byzantine", false) ? " – equivocated" : "")
+        << "</td><td class=\"n\">" << field(m, "level") << "</td><td>" << day_and_time(m["since_ms"]) << "</td><td>"
+        << (m.value("online", false) ? "yes" : "no") << "</td><td><code>" << short_id(field(m, "identity"))
+        << "</code></td></tr>\n";
   out << "</table>\n<div class=\"key\">";
   for (const auto& [name, colour] :
        std::initializer_list<std::pair<const char*, const char*>>{{"configuration, checkpoint", "owner"},
@@ -232,7 +233,8 @@ border-bottom:1px solid var(--line);font-size:13px}th{color:var(--dim);font-weig
     out << "<span><i style=\"background:var(--" << colour << ")\"></i>" << name << "</span>";
   out << "</div>\n";
   if (graph.value("left_out", 0) > 0) out << "<p>" << field(graph, "left_out") << " older blocks are not drawn.</p>\n";
-  out << "<div class=\"scroll\">" << svg(graph, false) << "</div>\n</body></html>\n";
+  out << "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Blocklace\">" << svg(graph, false)
+      << "</div>\n</body></html>\n";
   return std::move(out).str();
 }
 

@@ -20,7 +20,9 @@ async function show_lace(box, node, domain, version) {
     const text = await ask(`api/lace.svg?node=${node}&domain=${encodeURIComponent(domain)}`, true);
     if (box.wanted !== wanted) return;
     const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-    root.replaceChildren(document.importNode(svg, true));
+    const style = document.createElement("style"); // on the page's own ground
+    style.textContent = "svg { background: none !important } .lane:not(.odd) { fill: none !important }";
+    root.replaceChildren(document.importNode(svg, true), style);
   } catch (e) {
     box.wanted = null;
     root.replaceChildren(e.message);
@@ -51,7 +53,7 @@ function say_status(lost) {
   const up = answering(view), silent = view.nodes.length - up.length;
   const rates = sum(up.map(n => n.messages.received.per_s));
   set_text(line, `${view.nodes.length} ${view.nodes.length === 1 ? "node" : "nodes"}` + (silent ? `, ${silent} without an answer` : "") +
-    ` · ${number_text(rates)} messages a second received · ${new Date(view.at_ms).toLocaleTimeString()}` + (state.paused ? " · paused" : ""));
+    ` · ${number_text(rates)} msg/s · ${new Date(view.at_ms).toLocaleTimeString()}` + (state.paused ? " · paused" : ""));
 }
 
 async function look() {
@@ -71,10 +73,10 @@ async function look() {
 async function show_recent() {
   if (!state.paused && !document.hidden) {
     const box = place("trace-recent");
-    if (!box.list) { box.title = add(box, "h3", {}, ""); box.list = add(box, "div", {class: "recent"}); }
+    if (!box.list) { box.heading = add(box, "h3", {}, ""); box.list = add(box, "div", {class: "recent"}); }
     try {
       const traces = (await ask("api/traces")).traces.slice(0, 24);
-      set_text(box.title, traces.length ? "Newest" : "No traced message so far: `hanse send` makes one.");
+      set_text(box.heading, traces.length ? "Newest" : "No traced message so far: `hanse send` makes one.");
       const graph = graph_of(state.view || {nodes: []});
       keep(box.list, traces, t => t.trace, t => {
         const button = document.createElement("button");
@@ -90,9 +92,10 @@ async function show_recent() {
   setTimeout(show_recent, 3000);
 }
 
-// The name of a node or of an engine on a watched node, or the short identity.
+// The name of a node or of an engine on a watched node, or the short identity. Details of steps have shortened ones.
 function called(graph, id) {
-  const node = graph.nodes.get(id);
+  const begin = id && id.endsWith("…") ? id.slice(0, -1) : null;
+  const node = begin ? [...graph.nodes.values()].find(n => n.id.startsWith(begin)) : graph.nodes.get(id);
   if (node) return node.name;
   for (const n of graph.nodes.values()) for (const e of n.watched && n.ok ? n.node.engines : [])
     if (e.identity === id) return n.name + "/" + e.name;
@@ -130,8 +133,8 @@ function draw_path(box, events, graph) {
     const g = add(svg, "g", {class: e.event === "drop" || e.event === "fault" ? "drop" : ""}), y = top + i * row;
     add(g, "text", {class: "time", x: left - 12, y: y + 4}, "+" + ((e.time_us - events[0].time_us) / 1000).toFixed(2) + " ms");
     add(g, "circle", {cx: x_of(e), cy: y, r: 5});
-    const detail = called(graph, e.detail) === short_id(e.detail || "?") ? e.detail : called(graph, e.detail);
-    const text = e.event + (detail ? " " + detail : "");
+    const where = {send: " to ", receive: " from "}[e.event] || " ";
+    const text = e.event + (e.detail ? where + (e.detail.startsWith("hk1") ? called(graph, e.detail) : e.detail) : "");
     add(g, "text", {x: x_of(e) + 12, y: y + 4}, text.length > 24 ? text.slice(0, 23) + "…" : text);
     add(g, "title", {}, `${e.event} ${e.detail}\nfrom ${e.source}\nto ${e.destination}\nid ${e.id}`);
   });

@@ -164,9 +164,10 @@ expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, 
 }
 
 expected<unit> block_exchange::on(const identity& from, const blocks_presence& m, time_ms now, block_effects& out) {
+  // Also when another one was faster: who has one block of some content tends to have the next ones, too.
+  if (!m.have.empty()) members_.at(from).gives = true;
   for (const auto& name : m.have)
     if (const auto w = wants_.find(name); w != wants_.end()) {
-      members_.at(from).gives = true;
       if (w->second.has.size() < has_max) w->second.has.insert(from);
       w->second.lacks.erase(from);
     }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +34,7 @@ struct child_plan {
   const char* directory = nullptr;
   pid_t parent = 0;
   bool die_with_parent = true;
+  int network = -1;
 };
 
 /// Runs in the child: async-signal-safe calls only.
@@ -41,6 +43,8 @@ struct child_plan {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != plan.parent) ::_exit(127); // it died between fork and prctl
   }
+  // Here, not by `ip netns exec`: no program between us and the node, whose process id this is.
+  if (plan.network >= 0 && ::setns(plan.network, CLONE_NEWNET) != 0) ::_exit(127);
   ::setsid();
   sigset_t none;
   sigemptyset(&none);
@@ -141,6 +145,7 @@ expected<child_process> process_starter::fork_and_exec(const process_spec& spec)
   if (!spec.directory.empty()) plan.directory = spec.directory.c_str();
   plan.parent = ::getpid();
   plan.die_with_parent = spec.die_with_parent;
+  plan.network = spec.network;
   auto pid = ::fork();
   if (pid < 0) return io_failure(spec.arguments[0], errno);
   if (pid == 0) become(plan);

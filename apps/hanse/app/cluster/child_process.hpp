@@ -20,6 +20,7 @@ struct process_spec {
   std::filesystem::path log;          ///< standard error goes there, appended
   std::filesystem::path directory;    ///< where it runs; empty: here
   bool die_with_parent = true;        ///< killed by the kernel when this process ends in whatever way
+  int network = -1;                   ///< an open network namespace that it runs in; not owned; -1: this one
 };
 
 /// A started process. Ends it (SIGKILL) and waits in the destructor, unless released. Not thread-safe.

@@ -84,11 +84,34 @@ cluster::node& cluster::find(const std::string& name) const {
   return **std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n->name == name; });
 }
 
+expected<unit> cluster::make_network() {
+  if (plan_.network == network_kind::loopback) return ok();
+  auto made = cluster_network::make(plan_, starter_, options_.directory, options_.keep);
+  if (!made && plan_.network == network_kind::automatic) {
+    network_facts_.note = "loopback, as no network namespaces can be made: " + made.error().detail;
+    return ok();
+  }
+  if (!made)
+    return error{made.error().code,
+                 "the scenario's network namespaces cannot be made: " + made.error().detail +
+                     "; with \"network\": \"auto\" it runs on loopback instead, without the steps that "
+                     "shape and cut links"};
+  network_ = *std::move(made);
+  network_facts_.kind = "namespaces";
+  network_facts_.links = network_->links();
+  if (!network_->unshaped_because().empty())
+    network_facts_.note = "links are not shaped: " + network_->unshaped_because();
+  return ok();
+}
+
 expected<unit> cluster::prepare() {
+  HANSE_CHECK(make_network());
   system_random random;
   for (auto& n : nodes_) {
     HANSE_CHECK(make_private_directory(n->directory));
     auto config = *n->config;
+    if (network_ && config["listen"] == json::array({loopback_listen}))
+      config["listen"] = json::array({"tls://" + network_->address_of(n->name) + ":0"});
     config["control_socket"] = n->socket.string();
     HANSE_CHECK(write_new_file(n->config_file(), config.dump(2) + "\n"));
     auto key_file = n->directory / config.value("key_file", "node.key");
@@ -104,6 +127,7 @@ expected<unit> cluster::launch(node& n) {
   spec.log = n.log();
   spec.directory = n.directory; // what an engine writes without a path stays in there
   spec.die_with_parent = !options_.keep;
+  if (network_) spec.network = network_->network_of(n.name);
   HANSE_TRY(auto process, starter_.start(std::move(spec)));
   std::lock_guard lock{n.mutex};
   n.process.emplace(std::move(process));
@@ -291,6 +315,7 @@ void cluster::stop_all() {
     while (n->process && !n->process->ended(now() + 1s)) {
     }
   }
+  network_.reset();
 }
 
 void cluster::keep_running() {
@@ -299,6 +324,7 @@ void cluster::keep_running() {
     n->wanted = false;
     if (n->process) n->process->release();
   }
+  if (network_) network_facts_.removal = network_->keep();
 }
 
 } // namespace hanse::app

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hanse/app/cluster/child_process.hpp"
+#include "hanse/app/cluster/cluster_network.hpp"
 #include "hanse/app/cluster/scenario.hpp"
 #include "hanse/app/control_backend.hpp"
 
@@ -56,6 +57,14 @@ struct cluster_domain {
   std::string key_file, wrong_key_file; ///< with psk
 };
 
+/// What the nodes talk over, for the output and the report.
+struct network_summary {
+  std::string kind = "loopback"; ///< or namespaces
+  std::string links;             ///< of namespaces: "veth" (plain or with netem), "emulated"
+  std::string note;              ///< what is not as the scenario wants it, and why
+  std::string removal;           ///< how to remove it, if it is kept
+};
+
 /// Thread-safe: steps may run at once.
 class cluster {
 public:
@@ -64,7 +73,7 @@ public:
   /// Stops what still runs: SIGTERM, after 5 s SIGKILL, and waits for all.
   ~cluster();
 
-  /// Makes every node's directory, key and configuration. Errors: `io_error`, …
+  /// Makes the network, and every node's directory, key and configuration. Errors: `io_error`, …
   expected<unit> prepare();
 
   /// Starts all nodes at once and waits until they are ready. Error: who is not, and why.
@@ -109,6 +118,10 @@ public:
   std::vector<node_summary> nodes() const;
   const std::filesystem::path& directory() const noexcept { return options_.directory; }
 
+  /// The namespaces; null: there are none, and the summary's note says why. Between `prepare` and `stop_all`.
+  cluster_network* network() const noexcept { return network_.get(); }
+  const network_summary& network_facts() const noexcept { return network_facts_; }
+
   void stop_all();
   void keep_running();
 
@@ -116,6 +129,7 @@ private:
   struct node;
 
   node& find(const std::string& name) const;
+  expected<unit> make_network();
   expected<unit> launch(node& n);
   expected<unit> await_ready(node& n, step_scope& scope);
   expected<unit> await_end(node& n, step_scope& scope, const char* what);
@@ -123,7 +137,9 @@ private:
 
   const scenario& plan_;
   cluster_options options_;
-  process_starter starter_; ///< before the nodes: outlives them
+  process_starter starter_;                  ///< before the nodes: outlives them
+  std::unique_ptr<cluster_network> network_; ///< likewise
+  network_summary network_facts_;            ///< fixed once prepared
   std::vector<std::unique_ptr<node>> nodes_;
   std::mutex identities_mutex_;
   std::map<std::string, std::string> identities_; ///< by endpoint text; guarded by identities_mutex_

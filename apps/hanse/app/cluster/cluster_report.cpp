@@ -33,6 +33,7 @@ json to_json(const step_record& r) {
   if (r.line > 0) step["line"] = r.line;
   if (!r.detail.empty()) step["detail"] = r.detail;
   if (!r.problem.empty()) step["problem"] = r.problem;
+  if (!r.figures.is_null()) step["figures"] = r.figures;
   return step;
 }
 
@@ -51,6 +52,10 @@ void print_kept(std::ostream& out, const run_report& report) {
   out << "To stop them: hanse --socket SOCKET node stop, each, or: kill";
   for (const auto& n : report.nodes)
     if (n.running) out << ' ' << n.pid;
+  out << "\nTo watch them: hanse top --cluster " << report.directory.string() << ", or hanse dashboard --cluster "
+      << report.directory.string();
+  if (!report.network.removal.empty())
+    out << "\nTheir network is removed by the next run when they have ended, or by: " << report.network.removal;
   out << "\nTheir files are in " << report.directory.string() << '\n';
 }
 
@@ -66,6 +71,10 @@ json to_json(const run_report& report) {
                 {"steps", json::array()},
                 {"nodes", json::array()}};
   if (!report.problem.empty()) document["problem"] = report.problem;
+  document["network"] = {{"kind", report.network.kind}};
+  if (!report.network.links.empty()) document["network"]["links"] = report.network.links;
+  if (!report.network.note.empty()) document["network"]["note"] = report.network.note;
+  if (!report.network.removal.empty()) document["network"]["removal"] = report.network.removal;
   for (const auto& r : report.steps) document["steps"].push_back(to_json(r));
   for (const auto& n : report.nodes)
     document["nodes"].push_back({{"name", n.name},
@@ -92,14 +101,16 @@ void print_summary(std::ostream& out, const run_report& report, const output_sty
   out << '\n';
   auto done = std::count_if(report.steps.begin(), report.steps.end(),
                             [](const auto& r) { return r.status == step_record::state::done; });
-  out << report.scenario << ": " << (report.ok ? "all " : "") << done
-      << (report.ok ? "" : " of " + std::to_string(report.steps.size())) << " steps done in "
+  auto all = static_cast<std::size_t>(done) == report.steps.size();
+  out << report.scenario << ": " << (all ? "all " : "") << done
+      << (all ? "" : " of " + std::to_string(report.steps.size())) << " steps done in "
       << duration_text(report.elapsed_us)
       << (report.ok            ? ""
           : report.interrupted ? "; INTERRUPTED"
                                : "; FAILED")
       << '\n';
   if (!report.problem.empty()) out << report.problem << '\n';
+  if (!report.network.note.empty()) out << "Network: " << report.network.note << '\n';
   if (report.kept) print_kept(out, report);
   if (!report.kept && !report.ok && !report.interrupted)
     out << "The nodes' files are left in " << report.directory.string() << '\n';

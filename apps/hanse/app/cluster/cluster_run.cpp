@@ -95,6 +95,7 @@ void cluster_run::conclude(run_report& report) {
   report.steps = records_;
   report.elapsed_us = since_start();
   if (report.kept) cluster_.keep_running();
+  report.network = cluster_.network_facts();
 }
 
 expected<unit> cluster_run::bring_up() {
@@ -103,6 +104,10 @@ expected<unit> cluster_run::bring_up() {
   shown_.step_started(record.name);
   step_scope scope{std::min(deadline_, now() + 2 * plan_.ready_timeout), abort_};
   auto up = cluster_.prepare();
+  const auto& network = cluster_.network_facts();
+  if (up && plan_.network != network_kind::loopback)
+    shown_.note("network: " + network.kind + (network.links.empty() ? "" : ", " + network.links + " links") +
+                (network.note.empty() ? "" : "; " + network.note));
   if (up) up = cluster_.start_all(scope);
   auto outcome = up ? expected<step_outcome>{step_outcome{plan_.nodes.size(), "all ready"}} : up.error();
   finish(record, outcome, scope);
@@ -114,9 +119,10 @@ void cluster_run::finish(step_record& record, const expected<step_outcome>& outc
   auto involved = scope.involved();
   record.involved.assign(involved.begin(), involved.end());
   if (outcome) {
-    record.status = step_record::state::done;
+    record.status = outcome->skipped ? step_record::state::skipped : step_record::state::done;
     record.count = outcome->count;
     record.detail = outcome->detail;
+    record.figures = outcome->figures;
   } else if (outcome.error() == errc::cancelled) {
     record.status = step_record::state::skipped; // not its own fault: the run was ended
     return;
@@ -173,10 +179,13 @@ expected<step_outcome> cluster_run::run_parallel(const group_step& group, step_s
     threads.emplace_back([&, i] { outcomes[i] = runner_.perform(group.steps[i], scope, no_progress); });
   for (auto& t : threads) t.join();
   step_outcome all{0, ""};
+  all.skipped = !outcomes.empty();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const auto& one = *outcomes[i];
     if (!one) return error{one.error().code, group.steps[i].name + ": " + one.error().detail};
     all.count += one->count;
+    all.skipped = all.skipped && one->skipped;
+    if (!one->figures.is_null()) all.figures[group.steps[i].name] = one->figures;
     if (all.detail.find(one->detail) == std::string::npos) all.detail += (i == 0 ? "" : "; ") + one->detail;
   }
   return all;
@@ -202,6 +211,7 @@ void cluster_run::work(background& b) {
       outcome = runner_.perform(step, *b.scope, no_progress);
       if (!outcome) break;
       all.count += outcome->count;
+      if (!outcome->figures.is_null()) all.figures[step.name] = outcome->figures;
       detail += (detail.empty() ? "" : "; ") + outcome->detail;
     }
     all.detail = std::move(detail);

@@ -24,6 +24,7 @@ struct run_report {
   std::string problem; ///< of the run, if it is not that of a step
   std::uint64_t elapsed_us = 0;
   std::filesystem::path directory;
+  network_summary network;
   std::vector<step_record> steps;
   std::vector<node_summary> nodes;
   std::vector<log_excerpt> logs; ///< of the nodes that the failed step had to do with

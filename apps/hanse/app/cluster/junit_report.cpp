@@ -86,7 +86,7 @@ void write_case(std::ostream& out, const run_report& report, const step_record& 
         out << "\nThe end of " << escaped(log.file.string()) << ":\n" << escaped(log.text) << '\n';
     out << "</failure>\n    ";
   } else if (r.status != state::done) {
-    out << "<skipped/>";
+    out << "<skipped" << (r.detail.empty() ? "" : attribute("message", r.detail)) << "/>";
   } else if (!r.detail.empty()) {
     out << "\n      <system-out>" << escaped(r.detail) << "</system-out>\n    ";
   }

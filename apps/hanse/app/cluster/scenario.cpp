@@ -95,7 +95,7 @@ json read_variables(problem_list& problems, const json& root, const scenario_var
 /// What every node of a cluster has: loopback, a free port, and leave to use both.
 json base_config(const std::string& name) {
   return {{"name", name},          {"key_file", "node.key"},
-          {"data_dir", "data"},    {"listen", json::array({"tls://127.0.0.1:0"})},
+          {"data_dir", "data"},    {"listen", json::array({loopback_listen})},
           {"allow_private", true}, {"testing", true}};
 }
 
@@ -148,6 +148,14 @@ void read_nodes(object_reader& in, scenario& s) {
     if (!names.insert(n.name).second) in.problem("nodes", "two nodes are called \"" + n.name + "\"");
 }
 
+void read_network(object_reader& in, scenario& s) {
+  auto kind = in.choice("network", {"loopback", "namespaces", "auto"});
+  if (kind != "loopback") s.network = kind == "auto" ? network_kind::automatic : network_kind::namespaces;
+  in.object("link", [&](object_reader& link) { s.link = read_link_shape(link); });
+  if (s.network == network_kind::loopback && in.has("link"))
+    in.problem("link", "this needs \"network\": \"namespaces\" (or \"auto\") beside it");
+}
+
 scenario_names names_of(const scenario& s) {
   scenario_names names;
   for (const auto& node : s.nodes) {
@@ -178,8 +186,10 @@ expected<scenario> parse_scenario(std::string_view text, const std::filesystem::
   in.text("description");
   s.timeout = milliseconds{1000 * in.number("timeout_s", 1, 86'400, 300)};
   s.ready_timeout = milliseconds{1000 * in.number("ready_timeout_s", 1, 3'600, 30)};
+  read_network(in, s);
   read_nodes(in, s);
   auto names = names_of(s);
+  names.network = s.network;
   in.require("steps", "a list of objects");
   in.each("steps", [&](object_reader& step) { s.steps.push_back(read_step(step, names)); });
   in.finish();

@@ -2,6 +2,7 @@
 // docs/cluster.md. Not the running of it (cluster_run.hpp).
 #pragma once
 
+#include "hanse/app/cluster/link_shape.hpp"
 #include "hanse/app/object_reader.hpp"
 
 #include <chrono>
@@ -13,6 +14,9 @@ namespace hanse::app {
 using std::chrono::milliseconds;
 
 inline constexpr std::size_t scenario_nodes_max = 256; ///< processes on one machine; a guess
+
+/// Where a node listens unless the scenario says otherwise.
+inline constexpr const char* loopback_listen = "tls://127.0.0.1:0";
 
 struct scenario_node {
   std::string name;
@@ -172,6 +176,34 @@ struct content_get_step {
   std::uint32_t kill = 0;
 };
 
+/// What the links of these nodes are like from now on.
+struct shape_step {
+  std::vector<std::string> nodes;
+  link_shape shape;
+};
+
+/// Cuts the network into groups: nothing passes between them, and nobody is told. Every node is in one of them.
+struct partition_step {
+  std::vector<std::vector<std::string>> groups;
+};
+
+/// Ends a partition.
+struct heal_step {};
+
+/// Calls at a steady pace from several nodes at once.
+struct load_step {
+  std::vector<endpoint> from;
+  endpoint to;
+  std::string domain; ///< instead of `to`: any member of it
+  std::string protocol;
+  nlohmann::json body;
+  std::optional<nlohmann::json> expect;
+  double per_second = 0;     ///< of each of `from`
+  milliseconds length{5000}; ///< how long
+  std::uint32_t at_once = 8; ///< calls of one of `from` that may be under way
+  std::uint64_t failed_max = 0;
+};
+
 struct scenario_step;
 
 /// Steps that run at once (parallel), or beside what follows (background, until joined).
@@ -194,13 +226,18 @@ struct scenario_step {
   std::variant<add_step, ping_step, call_step, send_file_step, process_step, move_step, engine_step, inject_step,
                check_step, domain_create_step, domain_join_step, domain_do_step, domain_check_step, topic_create_step,
                topic_subscribe_step, topic_publish_step, topic_check_step, content_put_step, content_get_step,
-               group_step, join_step>
+               shape_step, partition_step, heal_step, load_step, group_step, join_step>
       what;
 };
+
+/// What the nodes talk over: this machine's loopback; network namespaces; or these if they can be made.
+enum class network_kind { loopback, namespaces, automatic };
 
 struct scenario {
   std::filesystem::path file;
   std::string name;
+  network_kind network = network_kind::loopback;
+  link_shape link;                    ///< of every node, from the start
   milliseconds timeout{300'000};      ///< for all of it
   milliseconds ready_timeout{30'000}; ///< for a node to be ready
   std::vector<scenario_node> nodes;
@@ -223,6 +260,7 @@ struct scenario_names {
   std::vector<std::string> domains;  ///< created by an earlier step
   std::vector<std::string> topics;   ///< likewise
   std::vector<std::string> contents; ///< likewise, put
+  network_kind network = network_kind::loopback;
 };
 
 /// A problem at `key` unless `name` is one of `known`; suggests the closest.
@@ -243,5 +281,15 @@ inline constexpr const char* topic_step_kinds[] = {"topic_check", "topic_create"
 /// Those about content (scenario_content_steps.cpp); false if `step.kind` is none of them.
 bool read_content_step(object_reader& in, scenario_names& names, scenario_step& step);
 inline constexpr const char* content_step_kinds[] = {"content_get", "content_put"};
+
+/// Those about the network, and `load` (scenario_network_steps.cpp); false if `step.kind` is none of them.
+bool read_network_step(object_reader& in, scenario_names& names, scenario_step& step);
+inline constexpr const char* network_step_kinds[] = {"heal", "load", "partition", "shape_link"};
+
+/// latency_ms, jitter_ms, loss_percent and rate_mbit of an object.
+link_shape read_link_shape(object_reader& in);
+
+/// Whether any of these steps is a shape_link.
+bool shapes_links(const std::vector<scenario_step>& steps);
 
 } // namespace hanse::app

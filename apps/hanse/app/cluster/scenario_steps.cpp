@@ -245,13 +245,15 @@ scenario_step read_step(object_reader& in, scenario_names& names) {
   known.insert(known.end(), std::begin(domain_step_kinds), std::end(domain_step_kinds));
   known.insert(known.end(), std::begin(topic_step_kinds), std::end(topic_step_kinds));
   known.insert(known.end(), std::begin(content_step_kinds), std::end(content_step_kinds));
+  known.insert(known.end(), std::begin(network_step_kinds), std::end(network_step_kinds));
   step.kind = in.required_choice("do", known);
   step.line = in.problems().document().line_of(in.path());
   step.name = in.text("name", step.kind);
   step.timeout = milliseconds{1000 * in.number("timeout_s", 1, 86'400, 30)};
   auto* kind = in.find("do");
   if (kind && *kind == step.kind &&
-      (read_domain_step(in, names, step) || read_topic_step(in, names, step) || read_content_step(in, names, step)))
+      (read_domain_step(in, names, step) || read_topic_step(in, names, step) || read_content_step(in, names, step) ||
+       read_network_step(in, names, step)))
     return step;
   if (kind && *kind == step.kind)
     kinds.at(step.kind)({in, names, step});

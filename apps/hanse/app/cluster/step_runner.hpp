@@ -13,8 +13,10 @@ namespace hanse::app {
 
 /// What a step did.
 struct step_outcome {
-  std::uint64_t count = 1; ///< calls, files, drops, …
-  std::string detail;      ///< for people, short
+  std::uint64_t count = 1;          ///< calls, files, drops, …
+  std::string detail;               ///< for people, short
+  bool skipped = false;             ///< nothing was done, as it cannot be done here: `detail` says why
+  nlohmann::json figures = nullptr; ///< for machines, if there is more to tell
 };
 
 /// A step's line in the summary and the report.
@@ -30,6 +32,7 @@ struct step_record {
   std::uint64_t elapsed_us = 0;
   std::string detail;
   std::string problem;
+  nlohmann::json figures = nullptr;
   std::vector<std::string> involved; ///< nodes
 };
 
@@ -69,6 +72,10 @@ private:
   result run(const topic_check_step& s, work& w);
   result run(const content_put_step& s, work& w); // content_steps.cpp
   result run(const content_get_step& s, work& w);
+  result run(const shape_step& s, work& w); // network_steps.cpp
+  result run(const partition_step& s, work& w);
+  result run(const heal_step& s, work& w);
+  result run(const load_step& s, work& w); // load_step.cpp
   expected<std::shared_ptr<topic_trial>> trial(const std::string& topic);
   expected<unit> collect(topic_trial& t, const std::string& node, work& w);
   expected<unit> join_domain(const domain_join_step& s, const std::string& node, work& w);

@@ -82,8 +82,10 @@ void timeline::step_ended(const step_record& r) {
   std::lock_guard lock{mutex_};
   ++done_;
   auto failed = r.status == step_record::state::failed;
-  auto line = paint(dim, elapsed()) + "  " + (failed ? paint(red, "FAILED") : paint(green, "ok    ")) + "  " +
-              padded(r.name, 44) + "  " + padded(duration_text(r.elapsed_us), 9) + "  ";
+  auto skipped = r.status == step_record::state::skipped;
+  auto word = failed ? paint(red, "FAILED") : skipped ? paint(red, "skip  ") : paint(green, "ok    ");
+  auto line = paint(dim, elapsed()) + "  " + word + "  " + padded(r.name, 44) + "  " +
+              padded(duration_text(r.elapsed_us), 9) + "  ";
   print(line + printable(failed ? r.problem : r.detail, 400));
 }
 
