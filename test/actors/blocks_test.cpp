@@ -152,6 +152,16 @@ TEST_CASE_FIXTURE(block_fixture, "content outlives the node that put it, by its 
   CHECK(fetched > 90);
 }
 
+TEST_CASE_FIXTURE(block_fixture, "who waits for members that exchange blocks is told how many do") {
+  auto a = host(242), b = host(243);
+  const auto lab = domain_of(282, {a.get(), b.get()});
+  CHECK(a->blocks->await_members(lab, 2));
+  const auto more = a->blocks->await_members(lab, 3, 20);
+  CHECK(more.code() == errc::timed_out);
+  CHECK(more.error().detail.find("2 of 3 members") != std::string::npos);
+  CHECK(a->blocks->await_members(key_of(283).identity(), 1, 0).code() == errc::timed_out);
+}
+
 TEST_CASE_FIXTURE(block_fixture, "the program of docs/blocks.md does what it says") {
   auto a = host(230), b = host(231);
   const auto lab = domain_of(270, {a.get(), b.get()});
