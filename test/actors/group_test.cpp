@@ -174,6 +174,25 @@ TEST_CASE("a message to a domain reaches a member that serves it, and another wh
   CHECK((unknown.error() == errc::unsupported_protocol || unknown.error() == errc::engine_down));
 }
 
+TEST_CASE("who has sent to a domain before it was known here is answered when it is") {
+  cluster c{1};
+  caf::scoped_actor self{c.system};
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    auto domain = somebody(60 + i);
+    const domain_members members{domain, {c.first->id(), c.others[0]->id()}, {}};
+    REQUIRE(c.others[0]->set_domain(members));
+    auto engine = c.others[0]->spawn_engine<calculator_actor, calculator_engine>({.serves = {domain}});
+    REQUIRE(engine);
+    auto handle = c.first->remote<calculator_actor>(domain);
+    auto sum = compat::request(self.ptr(), handle, std::chrono::seconds{10}, calc::add_atom_v, 20, 22);
+    const auto unknown = c.first->why(domain); // meanwhile the message waits for a route
+    REQUIRE(unknown);
+    REQUIRE(c.first->set_domain(members));
+    std::move(sum).receive([](std::int32_t n) { CHECK(n == 42); },
+                           [](const caf::error& why) { FAIL_CHECK(to_string(why)); });
+  }
+}
+
 TEST_CASE("a member whose own engine serves the domain is its best one") {
   cluster c{1};
   auto domain = somebody(51);

@@ -152,6 +152,14 @@ TEST_CASE("a run that works: every kind of step, a report, nothing left") {
       {{"do", "resume"}, {"node", "n1"}},
       {{"do", "move_engine"}, {"engine", "sums"}, {"from", "left"}, {"to", "n1"}},
       moved,
+      {{"do", "load"},
+       {"from", {"right/caller", "n1"}},
+       {"to", "left/sums"},
+       {"protocol", "calculator/1.0"},
+       {"body", {"add", 1, 2}},
+       {"expect", {3}},
+       {"per_second", 30},
+       {"seconds", 1}},
       {{"do", "call"},
        {"from", "n1"},
        {"to", "left/sums"},
@@ -178,8 +186,16 @@ TEST_CASE("a run that works: every kind of step, a report, nothing left") {
   CHECK(step_of(report, "after the move").at("count") == 5);
   CHECK(step_of(report, "files").at("count") >= 1);
   CHECK(step_of(report, "inject").at("count") == 4);
+  auto load = step_of(report, "load").at("figures");
+  CHECK(load.at("calls") == 60);
+  CHECK(load.at("failed") == 0);
+  CHECK(load.at("p50_us") > 0);
+  CHECK(load.at("p50_us") <= load.at("p99_us"));
+  CHECK(load.at("p99_us") <= load.at("max_us"));
+  CHECK(load.at("by_caller").at("n1").at("calls") == 30);
+  CHECK(report.at("network").at("kind") == "loopback");
   CHECK(report.at("nodes")[2].at("starts") == 2);
-  CHECK(has(run.output, "all 21 steps done"));
+  CHECK(has(run.output, "all 22 steps done"));
   CHECK(!has(run.output, "\033")); // no terminal: plain lines
   CHECK(run.nodes().empty());
   CHECK(!run.directory_is_left());
@@ -201,6 +217,31 @@ TEST_CASE("a wrong answer fails the run, later steps are skipped, logs are kept"
   CHECK(has(run.output, "The end of "));
   CHECK(run.nodes().empty());
   CHECK(run.directory_is_left());
+}
+
+TEST_CASE("a load fails with too many failed calls") {
+  auto wrong = call_echo();
+  for (const auto* key : {"count", "from"}) wrong.erase(key);
+  wrong.update({{"do", "load"}, {"from", {"b"}}, {"per_second", 20}, {"seconds", 1}, {"expect", {"ho"}}});
+  auto tolerated = wrong;
+  tolerated.update({{"name", "tolerated"}, {"failed_max", 20}});
+  cluster_process run{scenario({add, tolerated, wrong})};
+  CHECK(run.finish() == "exited with status 1");
+  CHECK(step_of(run.report(), "tolerated").at("figures").at("failed") == 20);
+  CHECK(has(run.output, "20 of 20 calls failed; b: another answer than expected: [\"hi\"]"));
+}
+
+TEST_CASE("a load's latencies count from when a call was due") {
+  auto fast = call_echo();
+  for (const auto* key : {"count", "from"}) fast.erase(key);
+  fast.update({{"do", "load"}, {"from", {"b"}}, {"per_second", 5000}, {"seconds", 1}, {"at_once", 1}});
+  cluster_process run{scenario({add, fast})};
+  INFO(run.output);
+  CHECK(run.finish() == "exited with status 0");
+  auto load = step_of(run.report(), "hello");
+  // The last call was due within the first second, and ended with the step, however slow this machine is.
+  auto elapsed_us = load.at("elapsed_us").get<std::int64_t>();
+  CHECK(load.at("figures").at("max_us").get<std::int64_t>() >= elapsed_us - 1'300'000);
 }
 
 TEST_CASE("a node that does not start is told with its own error") {

@@ -13,7 +13,8 @@ for n in b c x; do on "$n" add "$ticket" >/dev/null; done
 "$hanse" domain psk --out wrong.psk >/dev/null
 lab=$(new_domain lab --auth psk --introducer "$away")
 on a domain publish lab.json --psk-file lab.psk >/dev/null
-refused bad_proof on c domain join "$lab" --psk-file wrong.psk
+refused bad_proof on c domain join "$lab" --psk-file wrong.psk --timeout 12000 # it asks the one that is away, too
+on c domain leave lab >/dev/null
 on b domain join "$lab" --psk-file lab.psk >/dev/null
 on c domain join "$lab" --psk-file lab.psk >/dev/null
 for n in a b c; do until_says '"members": 4' on $n --json domain status lab; done # with the one that is away

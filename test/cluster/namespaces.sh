@@ -17,7 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-host() { ip -o route; ip -o -6 route; ip -o address | sed 's/ *valid_lft.*//'; ip -br link; }
+host() { ip -o route; ip -o -6 route; ip -o address | sed 's/ *valid_lft.*//'; ip -br link | cut -d' ' -f1; }
 # Namespaces of runner $1: those of others that run at once are no business of ours.
 networks() { ip netns list | { grep -c "^hanse-cluster-$1\(-\| \|$\)" || true; }; }
 gone() { # gone PID: its namespaces, at most 10 s
@@ -46,6 +46,18 @@ document=$(dirname "$scenarios")/../docs/cluster.md
 sed -n '/^## A network/,/^## Steps/p' "$document" | sed -n '/^```json$/,/^```$/p' | grep -v '^```' >shown.json
 "$hanse" cluster run shown.json >said 2>&1 || fail "the scenario of docs/cluster.md: $(cat said)"
 grep -q 'all 8 steps done' said || fail "the scenario of docs/cluster.md: $(cat said)"
+
+# A node that waits for one that is cut off stops at once all the same.
+cat >stops.json <<'END'
+{"name": "s", "network": "namespaces", "defaults": {"config": {"limits": {"heartbeat_ms": 300}}},
+ "nodes": [{"name": "a", "engines": [{"name": "echo", "type": "echo"}]}, {"name": "b"}],
+ "steps": [{"do": "add"}, {"do": "partition", "node": "a"},
+  {"do": "wait_until", "node": "a", "of": "status", "value": "/links", "at_most": 0},
+  {"do": "load", "name": "both dial meanwhile", "from": ["a"], "to": "a/echo", "protocol": "echo/1.0", "body": ["hi"],
+   "per_second": 5, "seconds": 2},
+  {"do": "stop", "nodes": ["a", "b"], "timeout_s": 5}]}
+END
+"$hanse" cluster run stops.json >said 2>&1 || fail "a node that dials does not stop: $(cat said)"
 
 # Nothing is left of a runner that fails, is interrupted, or is killed: of the last one by the next run.
 scenario() { # scenario NETWORK STEP…

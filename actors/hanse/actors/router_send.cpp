@@ -210,8 +210,13 @@ void router_engine::forward(envelope e, const route& r) {
     return;
   case route::kind::remote:
     return hand_to_link(r.next_hop, std::move(e));
-  case route::kind::group: { // came back from a link that closed
+  case route::kind::group: { // has become known as one while it waited, or came back from a link that closed
     post again;
+    if (auto i = pending_.find(e.id); i != pending_.end() && i->second.group == 0) {
+      again.token = i->second.token; // who waits is answered by the group
+      again.reply_to = std::move(i->second.reply_to);
+      pending_.erase(i);
+    }
     again.message = std::move(e);
     return start_group(std::move(again));
   }

@@ -90,10 +90,14 @@ bool router_engine::is_here(const envelope& e) const {
 
 /// From the identity store, which has checked it.
 void router_engine::set_domain(domain_members d) {
-  if (d.members.empty() && d.introducers.empty())
+  if (d.members.empty() && d.introducers.empty()) {
     domains_.erase(d.domain);
-  else
-    domains_.insert_or_assign(d.domain, std::move(d));
+    return;
+  }
+  const auto domain = d.domain;
+  domains_.insert_or_assign(domain, std::move(d));
+  if (auto i = routes_.find(domain); i != routes_.end() && !i->second.known && !i->second.asking)
+    ask_route(domain); // messages wait for it
 }
 
 /// What is to stay in a domain comes from a member, to a member. `peer`: the node that hosts the message's source.

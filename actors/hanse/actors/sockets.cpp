@@ -1,6 +1,7 @@
 // See sockets.hpp. POSIX sockets; TCP_NODELAY everywhere, since frames are already coalesced.
 #include "hanse/actors/sockets.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -18,6 +19,7 @@ namespace hanse {
 namespace {
 
 constexpr int backlog = 256;
+constexpr int cancel_slice_ms = 50; ///< how often a connect that waits looks whether it is cancelled; a guess
 
 error system_error(errc code, const std::string& doing) {
   return {code, doing + ": " + std::strerror(errno)};
@@ -49,11 +51,16 @@ expected<sockaddr_un> unix_address(const std::string& path) {
   return a;
 }
 
-expected<unit> connect_within(int fd, const sockaddr* to, socklen_t size, int timeout_ms) {
+expected<unit> connect_within(int fd, const sockaddr* to, socklen_t size, int timeout_ms,
+                              const std::function<bool()>& cancelled) {
   if (::connect(fd, to, size) == 0) return ok();
   if (errno != EINPROGRESS) return system_error(errc::unreachable, "connect");
   pollfd p{fd, POLLOUT, 0};
-  auto ready = ::poll(&p, 1, timeout_ms);
+  int ready = 0;
+  for (; ready == 0 && timeout_ms > 0; timeout_ms -= cancel_slice_ms) {
+    ready = ::poll(&p, 1, std::min(timeout_ms, cancel_slice_ms));
+    if (ready == 0 && cancelled()) return error{errc::cancelled, "connect"};
+  }
   if (ready == 0) return error{errc::timed_out, "connect: no answer"};
   socklen_t length = sizeof errno;
   getsockopt(fd, SOL_SOCKET, SO_ERROR, &errno, &length);
@@ -112,16 +119,18 @@ std::uint16_t local_port(const socket_fd& fd) {
   return 0;
 }
 
-expected<socket_fd> connect_tcp(const std::string& host, std::uint16_t port, int timeout_ms) {
+expected<socket_fd> connect_tcp(const std::string& host, std::uint16_t port, int timeout_ms,
+                                const std::function<bool()>& cancelled) {
   HANSE_TRY(auto addresses, look_up(host, port, false));
   error last{errc::unreachable, "no address"};
   for (auto* a = addresses.get(); a != nullptr; a = a->ai_next) {
     socket_fd fd{::socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     if (fd.get() < 0) return system_error(errc::io_error, "socket");
     set_no_delay(fd.get());
-    auto done = connect_within(fd.get(), a->ai_addr, a->ai_addrlen, timeout_ms);
+    auto done = connect_within(fd.get(), a->ai_addr, a->ai_addrlen, timeout_ms, cancelled);
     if (done) return fd;
     last = done.error();
+    if (last == errc::cancelled) break;
   }
   last.detail += " (" + host + ":" + std::to_string(port) + ")";
   return last;

@@ -5,6 +5,7 @@
 #include "hanse/crypto/error.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace hanse {
@@ -38,8 +39,10 @@ expected<socket_fd> listen_unix(const std::string& path);
 /// The port that a TCP socket is bound to.
 std::uint16_t local_port(const socket_fd& fd);
 
-/// Connects; blocks at most `timeout_ms`, name lookup not counted. Errors: `unreachable`, `timed_out`, `not_found`.
-expected<socket_fd> connect_tcp(const std::string& host, std::uint16_t port, int timeout_ms);
+/// Connects; blocks at most `timeout_ms` an address, name lookup not counted, and not much longer than until
+/// `cancelled`, which is asked again and again. Errors: `unreachable`, `timed_out`, `not_found`, `cancelled`.
+expected<socket_fd> connect_tcp(const std::string& host, std::uint16_t port, int timeout_ms,
+                                const std::function<bool()>& cancelled);
 expected<socket_fd> connect_unix(const std::string& path);
 
 } // namespace hanse

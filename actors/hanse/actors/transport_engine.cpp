@@ -4,6 +4,7 @@
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/sockets.hpp"
 
+#include <caf/blocking_actor.hpp>
 #include <unistd.h>
 
 namespace hanse {
@@ -28,15 +29,29 @@ transport_actor mem_network::find(const std::string& name) const {
 
 namespace {
 
-/// Connects, in a thread of its own: name lookup and connect block.
-void dial_in_background(caf::event_based_actor*, transport_actor transport, link_id id, transport_address address,
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" // CAF 1.1 has another monitor beside this one
+
+/// Connects, in a thread of its own: name lookup and connect block. Gives up when the transport ends: a node that stops
+/// waits for its threads, and a peer that is cut off lets them wait long.
+void dial_in_background(caf::blocking_actor* self, transport_actor transport, link_id id, transport_address address,
                         int timeout_ms) {
-  auto fd = address.scheme == "unix" ? connect_unix(address.host) : connect_tcp(address.host, address.port, timeout_ms);
+  self->monitor(transport);
+  const auto cancelled = [self] {
+    bool gone = false;
+    self->receive([&](const caf::down_msg&) { gone = true; }, caf::after(std::chrono::milliseconds{0}) >> [] {});
+    return gone;
+  };
+  auto fd = address.scheme == "unix" ? connect_unix(address.host)
+                                     : connect_tcp(address.host, address.port, timeout_ms, cancelled);
+  self->demonitor(transport);
   if (fd)
     compat::anon_send(transport, connected_atom_v, id, fd->release(), error{});
   else
     compat::anon_send(transport, connected_atom_v, id, -1, fd.error());
 }
+
+#pragma GCC diagnostic pop
 
 } // namespace
 
@@ -177,8 +192,8 @@ void transport_engine::dial(const pool_effects::dial_request& request) {
   services_->log(log_level::debug, "dial",
                  {{"peer", to_short_string(request.peer)}, {"address", to_string(request.address)}});
   if (request.address.scheme != "mem") {
-    self_->home_system().spawn<caf::detached>(dial_in_background, transport_actor{self_}, request.link, request.address,
-                                              options_.dial_timeout_ms);
+    self_->home_system().spawn(dial_in_background, transport_actor{self_}, request.link, request.address,
+                               options_.dial_timeout_ms);
     return;
   }
   auto far = options_.memory ? options_.memory->find(request.address.host) : transport_actor{};

@@ -19,6 +19,7 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds look_again{100};
+constexpr milliseconds confirmed_soon{3'000}; // then a new member is told that it has to wait
 
 std::string clock_text(const json& ms) {
   if (!ms.is_number_unsigned() || ms == 0) return "-";
@@ -111,10 +112,18 @@ std::optional<std::string> ticket_of(command_context& c, const std::string& what
   return std::nullopt;
 }
 
-/// Until it is decided whether this node is a member.
+/// Until it is decided whether this node is a member; and, if it is, until it may write: others confirm it in a moment.
 void await_role(command_context& c, json now, const std::string& domain, milliseconds timeout) {
   const auto end = std::chrono::steady_clock::now() + timeout;
-  while (field(now, "role") == "joining" && std::chrono::steady_clock::now() < end) {
+  auto writes_by = std::chrono::steady_clock::time_point::max();
+  const auto is_decided = [&] {
+    if (field(now, "role") == "joining") return false;
+    if (field(now, "role") != "member" || now.value("may_write", false)) return true;
+    const auto asked = std::chrono::steady_clock::now();
+    if (writes_by == std::chrono::steady_clock::time_point::max()) writes_by = asked + confirmed_soon;
+    return asked >= writes_by;
+  };
+  while (!is_decided() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(look_again);
     auto answer = c.ask("ask for the domain", {{"command", "domain_status"}, {"domain", domain}});
     if (!answer) return;
@@ -123,6 +132,9 @@ void await_role(command_context& c, json now, const std::string& domain, millise
   const auto role = field(now, "role");
   if (role == "member") return c.print(now, [&] { print_status(c, now); });
   error why{errc::timed_out, "no introducer has let this node in yet; the node goes on asking. hanse domain status"};
+  if (now.contains("join") && now["join"].is_object())
+    for (const auto& t : now["join"].value("tries", json::array()))
+      why.detail += "\n       " + field(t, "introducer") + " said: " + field(t, "why");
   if (now["why"].is_object()) {
     why = {errc::permission_denied, field(now["why"], "code") + ": " + field(now["why"], "detail")};
     if (field(now["why"], "code") == "bad_proof") why = {errc::bad_proof, field(now["why"], "detail")};

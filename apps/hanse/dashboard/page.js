@@ -20,7 +20,9 @@ async function show_lace(box, node, domain, version) {
     const text = await ask(`api/lace.svg?node=${node}&domain=${encodeURIComponent(domain)}`, true);
     if (box.wanted !== wanted) return;
     const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-    root.replaceChildren(document.importNode(svg, true));
+    const style = document.createElement("style"); // on the page's own ground
+    style.textContent = "svg { background: none !important } .lane:not(.odd) { fill: none !important }";
+    root.replaceChildren(document.importNode(svg, true), style);
   } catch (e) {
     box.wanted = null;
     root.replaceChildren(e.message);

@@ -106,7 +106,7 @@ function show_domains(view, chosen, choose, ask_lace) {
     (best ? `; ${best.d.blocks} blocks; ` + (states.size === 1 ? "watched members agree" : `watched members have ${states.size} states`) : "; no watched node is in it") +
     (byzantine.size ? `; ${byzantine.size} equivocated` : ""));
   show_table(p.members, [{title: "member"}, {title: "level", number: true}, {title: "online"}, {title: "note"}],
-    best ? best.d.list.map(m => ({key: m.identity, tone: m.byzantine ? "bad" : "", cells: [m.name || short_id(m.identity), String(m.level),
+    best ? best.d.list.sort((a, b) => a.level - b.level || a.name.localeCompare(b.name, "en", {numeric: true})).map(m => ({key: m.identity, tone: m.byzantine ? "bad" : "", cells: [m.name || short_id(m.identity), String(m.level),
       m.online ? "yes" : "no", m.byzantine ? "equivocated: expel it" : ""]})) : [], "no members are known here");
   show_table(p.nodes, [{title: "node"}, {title: "role"}, {title: "blocks", number: true}, {title: "pending", number: true}, {title: "state"}, {title: "spreads events by"}],
     domain.told.map(t => ({key: t.node.socket, cells: [t.node.name, t.d.role + (t.d.introduces ? ", introducer" : ""), String(t.d.blocks), String(t.d.pending),
@@ -155,7 +155,8 @@ function show_topics(view, graph, chosen, choose) {
   if (members.length > 0) draw_topic(p.net, graph, topic.id, members);
 }
 
-// Whatever nodes say of their blocks in numbers, and what is wrong: a row for each, a column for each node.
+// Whatever nodes say of their blocks in numbers, and what is wrong: a row for each that is not zero everywhere, a column
+// for each node.
 function show_blocks(view) {
   const told = answering(view).filter(n => n.blocks), rows = new Map(), box = place("blocks");
   place("blocks-section").hidden = told.length === 0;
@@ -164,7 +165,7 @@ function show_blocks(view) {
     if (Array.isArray(value)) value.forEach((v, i) => take(v, [...path, v && v.name || String(i + 1)], column));
     else if (value !== null && typeof value === "object") for (const [k, v] of Object.entries(value)) take(v, [...path, k], column);
     else if (typeof value === "number" || (value && path.at(-1) === "why")) {
-      const what = path.join(" ").replaceAll("_", " ");
+      const what = (path[0] === "domains" ? `in ${path[1]}: ` + path.slice(2).join(" ") : path.join(" ")).replaceAll("_", " ");
       if (!rows.has(what)) rows.set(what, {key: what, tone: path.at(-1) === "why" ? "bad" : "", cells: [what, ...told.map(() => "")]});
       rows.get(what).cells[column] = path.some(p => p.includes("octets")) ? size_text(value) : String(value);
     }
@@ -172,5 +173,7 @@ function show_blocks(view) {
   told.forEach((n, i) => take(n.blocks, [], i + 1));
   const names = told.map(n => n.name), drawn = names.join(" ");
   if (box.drawn !== drawn) { box.replaceChildren(); box.table = null; box.drawn = drawn; }
-  show_table(box, [{title: "what"}, ...names.map(title => ({title, number: true}))], [...rows.values()], "");
+  const some = [...rows.values()].filter(r => r.cells.slice(1).some(c => !["", "0", "0 B"].includes(c)));
+  show_table(box, [{title: "what is not zero"}, ...names.map(title => ({title, number: true}))],
+    some.sort((a, b) => a.key.startsWith("in ") - b.key.startsWith("in ") || a.key.localeCompare(b.key)), "all zero");
 }

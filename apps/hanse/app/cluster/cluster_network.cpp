@@ -79,7 +79,8 @@ std::vector<std::string> netem_arguments(const std::string& network, const std::
   if (s.latency_ms > 0) a.insert(a.end(), {"delay", std::to_string(s.latency_ms) + "ms"});
   if (s.jitter_ms > 0) a.push_back(std::to_string(s.jitter_ms) + "ms");
   if (s.loss_percent > 0) a.insert(a.end(), {"loss", decimal(s.loss_percent) + "%"});
-  if (s.rate_mbit > 0) a.insert(a.end(), {"rate", decimal(s.rate_mbit) + "mbit"});
+  // Always: a change keeps the rate before, unlike all else (seen with Linux 6.1).
+  a.insert(a.end(), {"rate", s.rate_mbit > 0 ? decimal(s.rate_mbit) + "mbit" : "0bit"});
   return a;
 }
 

@@ -74,6 +74,7 @@ json to_json(const run_report& report) {
   document["network"] = {{"kind", report.network.kind}};
   if (!report.network.links.empty()) document["network"]["links"] = report.network.links;
   if (!report.network.note.empty()) document["network"]["note"] = report.network.note;
+  if (!report.network.removal.empty()) document["network"]["removal"] = report.network.removal;
   for (const auto& r : report.steps) document["steps"].push_back(to_json(r));
   for (const auto& n : report.nodes)
     document["nodes"].push_back({{"name", n.name},
