@@ -138,6 +138,9 @@ int run_getter(const std::filesystem::path& directory, int in, int out) {
     if (came != size) die("get", {errc::bad_value, "another size"});
   };
   measure("get over TLS, from the other process", size, get);
+  const auto stats = must(h.blocks->report(), "report").domains.front().stats;
+  std::printf("  asked again after silence: %llu of %llu blocks\n", static_cast<unsigned long long>(stats.timeouts),
+              static_cast<unsigned long long>(stats.fetched));
   if (::write(out, "got\n", 4) != 4 || !(std::cin >> word)) return 1; // the other one says what it spent meanwhile
   measure("get again, from the own store", size, get);
   return ::write(out, "end\n", 4) == 4 ? 0 : 1;

@@ -257,3 +257,31 @@ TEST_CASE_FIXTURE(topic_fixture, "a node that restarts knows its topics, and get
   REQUIRE(b->topics->publish(topic, text("after"))); // its epoch is above the earlier one
   CHECK(eventually([&] { return a->topics->report(topic)->info.multicast.delivered == 3; }));
 }
+
+TEST_CASE_FIXTURE(topic_fixture, "an event that is larger than one may be goes as content, and keeps its place") {
+  auto a = host(110), b = host(111);
+  const auto domain = domain_of(154, {a.get(), b.get()});
+  const auto advert = topic_of(164, domain);
+  const auto topic = advert.value.topic;
+  REQUIRE(a->topics->add(advert));
+  std::vector<std::shared_ptr<event_log>> logs{std::make_shared<event_log>(), std::make_shared<event_log>()};
+  REQUIRE(a->topics->listen(topic, listener(system, logs[0])));
+  REQUIRE(b->topics->listen(topic, listener(system, logs[1])));
+  REQUIRE(joins(*a, topic));
+  REQUIRE(joins(*b, topic));
+  const std::string large(600 * 1024, 'x'), larger(900 * 1024, 'y');
+  const std::vector<std::string> all{"before", large, "between", larger, "after"};
+  for (const auto& t : all) REQUIRE(a->topics->publish(topic, text(t)));
+  for (auto& log : logs) {
+    CHECK(eventually([&] { return log->size() == all.size(); }));
+    std::lock_guard guard{log->mutex};
+    CHECK(log->texts == all);
+  }
+  CHECK(a->blocks->report()->domains.at(0).usage.blocks > 0); // few: every block of these bodies is the same
+  // Somebody who comes later gets them from the blocks, too.
+  auto late = std::make_shared<event_log>();
+  REQUIRE(b->topics->listen(topic, listener(system, late), 100));
+  CHECK(eventually([&] { return late->size() == all.size(); }));
+  // A body that claims to be a capability is no event.
+  CHECK(a->topics->publish(topic, shared_bytes{bytes{std::byte{0xc1}, std::byte{1}}}).code() == errc::bad_value);
+}

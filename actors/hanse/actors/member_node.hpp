@@ -38,6 +38,7 @@ struct member_node {
     HANSE_TRY(m.node, hanse::node::start(system, std::move(options)));
     HANSE_TRY(m.domains, node_domains::start(*m.node, std::move(d)));
     HANSE_TRY(m.blocks, node_blocks::start(*m.node, *m.domains, std::move(b)));
+    if (!t.blocks) t.blocks = m.blocks.get();
     HANSE_TRY(m.topics, node_topics::start(*m.node, *m.domains, std::move(t)));
     return m;
   }

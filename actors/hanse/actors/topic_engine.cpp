@@ -15,10 +15,10 @@ constexpr std::uint32_t keep_history = join_history_max;
 
 } // namespace
 
-topic_engine::topic_engine(pointer self, std::shared_ptr<node_core> core, domain_actor domains,
+topic_engine::topic_engine(pointer self, std::shared_ptr<node_core> core, domain_actor domains, block_actor blocks,
                            std::shared_ptr<topic_machine> machine, topic_memory memory)
-    : self_(self), core_(std::move(core)), domains_(std::move(domains)), machine_(std::move(machine)),
-      memory_(std::move(memory)) {
+    : self_(self), core_(std::move(core)), domains_(std::move(domains)), blocks_(std::move(blocks)),
+      machine_(std::move(machine)), memory_(std::move(memory)) {
   compat::ignore_stray_errors(self_);
 }
 

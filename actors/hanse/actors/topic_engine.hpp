@@ -29,6 +29,10 @@ inline constexpr std::uint32_t topic_count_ms = 250;           ///< between two 
 inline constexpr std::uint64_t topic_epochs_max = 1 << 20;     ///< publishers begun in one life of a node
 inline constexpr std::size_t topic_publishers_here_max = 4096; ///< publishers at this node, over all topics; a guess
 inline constexpr std::size_t topic_held_max = 8192;            ///< publications that wait for their engine's key
+inline constexpr std::size_t topic_held_large_max = 16; ///< that wait in one queue, when one more has a large body
+inline constexpr std::uint64_t topic_content_lease_ms = 7ull * 24 * 3600 * 1000; ///< of bodies kept as content; a guess
+inline constexpr std::size_t topic_contents_ahead = 4;  ///< bodies on their way at once, in one topic
+inline constexpr std::size_t topic_arrivals_max = 4096; ///< events of a topic that wait for a body; then it is given up
 inline constexpr std::size_t topic_subscriptions_max = 16'384; ///< at this node; a guess
 inline constexpr std::size_t topic_fetch_events_max = 65'536;  ///< kept for one who fetches them
 inline constexpr std::size_t topic_fetch_octets_max = 16 << 20;
@@ -57,7 +61,8 @@ public:
   using pointer = topic_actor::pointer;
   static inline const char* name = "hanse.topics";
 
-  topic_engine(pointer self, std::shared_ptr<node_core> core, domain_actor domains,
+  /// Without `blocks` (null) events that are too large for one are refused.
+  topic_engine(pointer self, std::shared_ptr<node_core> core, domain_actor domains, block_actor blocks,
                std::shared_ptr<topic_machine> machine, topic_memory memory);
 
   topic_actor::behavior_type make_behavior();
@@ -69,6 +74,7 @@ private:
     shared_bytes body;
     event_mode mode = event_mode::causal;
     done_function done;
+    bool is_content = false; ///< the body is the capability of the real one
   };
   /// A subscription. Without a listener its events wait here.
   struct subscription {
@@ -80,6 +86,17 @@ private:
     std::uint32_t wanted = 0;
     std::uint64_t round = 0;
     time_ms fetched_ms = 0;
+  };
+
+  /// An event whose turn has not come, as its body, or that of one before it, is on its way.
+  struct arrival {
+    std::uint64_t number = 0;
+    topic_deliver event;
+    bool is_content = false, is_asked = false, lost = false;
+  };
+  struct arrival_queue {
+    std::deque<arrival> arrivals;
+    std::size_t octets = 0;
   };
 
   topics& machine() { return machine_->node; }
@@ -111,10 +128,19 @@ private:
   void publish_held(const publisher_key& key, const expected<unit>& ready);
   expected<unit> add_publisher(const publisher_key& key, const key_pair& pair);
 
+  // topic_contents.cpp
+  void put_body(const publisher_key& key, const identity& domain, publication p);
+  bool wait_for_content(topic_deliver& d);
+  void fetch_contents(const identity& topic);
+  void content_came(const identity& topic, std::uint64_t number, std::vector<bytes>& body, const error& why);
+  void lose_content(const identity& topic, const error& why);
+  void deliver_arrived(const identity& topic);
+
   // topic_subscribers.cpp
   expected<std::uint64_t> subscribe(topic_wish wish);
   void unsubscribe(std::uint64_t token);
   void deliver(topic_deliver& d);
+  void deliver_now(topic_deliver& d);
   void hand_over();
   caf::result<topic_fetch> fetch(std::uint64_t token, std::uint32_t count, std::uint32_t wait_ms);
   void answer_fetch(subscription& s);
@@ -125,6 +151,7 @@ private:
   pointer self_;
   std::shared_ptr<node_core> core_;
   domain_actor domains_;
+  block_actor blocks_; ///< may be null
   std::shared_ptr<topic_machine> machine_;
   topic_memory memory_;
 
@@ -137,6 +164,9 @@ private:
   std::map<publisher_key, key_pair> publishers_;
   std::map<publisher_key, std::vector<publication>> held_; ///< until the router has told the engine's key
   std::size_t held_count_ = 0;
+
+  std::map<identity, arrival_queue> arriving_; ///< by topic
+  std::uint64_t last_arrival_ = 0;
 
   std::map<std::uint64_t, subscription> subscriptions_;
   std::uint64_t last_token_ = 1; ///< 1 keeps topics

@@ -2,6 +2,7 @@
 // name, with the key that the router keeps for it; others in the name of their node. See topic_engine.hpp.
 #include "hanse/actors/body.hpp"
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/event_content.hpp"
 #include "hanse/actors/service.hpp"
 #include "hanse/actors/topic_engine.hpp"
 
@@ -35,12 +36,18 @@ void topic_engine::publish(const identity& topic, const identity& source, public
   if (auto can = available(topic); !can) return p.done(can);
   const auto& self = core_->services->self;
   const publisher_key key{topic, std::ranges::binary_search(advert->value.publishers, source) ? source : self};
+  if (!p.is_content && is_event_content(p.body.view()))
+    return p.done(error{errc::bad_value, "a body that begins like the capability of one"});
   if (auto waiting = held_.find(key); waiting != held_.end()) {
-    if (held_count_ >= topic_held_max) return p.done(error{errc::queue_full, "events that wait for their engine"});
+    const auto is_large = p.body.size() > event_body_max && waiting->second.size() >= topic_held_large_max;
+    if (held_count_ >= topic_held_max || is_large)
+      return p.done(error{errc::queue_full, "events that wait for their engine"});
     ++held_count_;
     waiting->second.push_back(std::move(p));
     return;
   }
+  if (blocks_ && p.body.size() > event_body_max && p.body.size() <= event_content_max)
+    return put_body(key, advert->value.domain, std::move(p));
   const auto known = publishers_.find(key);
   if (known == publishers_.end() && key.second != self) return find_key(key, std::move(p));
   if (known == publishers_.end())

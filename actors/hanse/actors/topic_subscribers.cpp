@@ -42,8 +42,12 @@ void topic_engine::unsubscribe(std::uint64_t token) {
   finish_burst();
 }
 
-/// Collects; `hand_over` sends.
 void topic_engine::deliver(topic_deliver& d) {
+  if (!wait_for_content(d)) deliver_now(d);
+}
+
+/// Collects; `hand_over` sends.
+void topic_engine::deliver_now(topic_deliver& d) {
   const auto& e = d.event;
   const topic_delivery event{
       e.topic, e.chain.publisher, e.chain.epoch, e.seq, e.published_ms, e.mode != event_mode::unreliable, e.body};

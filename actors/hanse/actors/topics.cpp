@@ -55,7 +55,8 @@ expected<std::unique_ptr<node_topics>> node_topics::start(node& n, node_domains&
   auto changes = std::make_shared<internal::change_signal>();
   machine->changes = changes;
   auto actor = caf::actor_cast<topic_actor>(n.system().spawn<topic_actor::stateful_impl<topic_engine>>(
-      core, domains.handle(), std::move(machine), std::move(memory)));
+      core, domains.handle(), options.blocks ? options.blocks->handle() : block_actor{}, std::move(machine),
+      std::move(memory)));
   HANSE_CHECK(n.register_service(std::string{topics_protocol_name}, caf::actor_cast<service_actor>(actor)));
   domains.subscribe(caf::actor_cast<domain_listener_actor>(actor));
   return std::unique_ptr<node_topics>{new node_topics{core, std::move(actor), std::move(changes)}};

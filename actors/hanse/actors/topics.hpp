@@ -6,13 +6,14 @@
 //   anon_send(n->remote<calculator_actor>(topic), …);           // publishing is a plain send to the topic
 #pragma once
 
-#include "hanse/actors/domains.hpp"
+#include "hanse/actors/blocks.hpp"
 
 namespace hanse {
 
 struct topic_options {
   dissemination_registry dissemination = dissemination_registry::builtin(); ///< what a domain may name
   topics_config machine = {};
+  node_blocks* blocks = nullptr; ///< where bodies go that are too large for an event; null: they are refused
 };
 
 /// To be in `node_options::speaks` of a node with topics.

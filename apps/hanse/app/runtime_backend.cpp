@@ -117,8 +117,10 @@ expected<unit> runtime_backend::start(node_events events) {
   HANSE_CHECK(start_engines());
   HANSE_CHECK(start_imported());
   HANSE_CHECK(start_domains());
-  HANSE_TRY(topics_, node_topics::start(*node_, *domains_, {}));
   HANSE_TRY(blocks_, node_blocks::start(*node_, *domains_, {.directory = config_.data_dir}));
+  topic_options topics;
+  topics.blocks = blocks_.get();
+  HANSE_TRY(topics_, node_topics::start(*node_, *domains_, std::move(topics)));
   for (auto& ticket : config_.peers)
     if (auto added = node_->add(ticket); !added) return error{errc::bad_config, "peers: " + to_string(added.error())};
   return ok();
