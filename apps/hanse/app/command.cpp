@@ -7,11 +7,16 @@
 
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <thread>
 
 namespace hanse::app {
 namespace {
 
+namespace fs = std::filesystem;
 using json_value = nlohmann::json;
+
+/// A node that is being started has its socket after so long, or there is none: a guess.
+constexpr std::chrono::milliseconds starting_max{1'000};
 
 /// Whether `detail` is a list of problems in a file, "FILE:LINE: …", as compilers write it.
 bool is_problem_list(std::string_view detail) {
@@ -118,7 +123,18 @@ std::filesystem::path command_context::socket() const {
 
 std::optional<nlohmann::json> command_context::ask(std::string_view doing, const json_value& request,
                                                    std::chrono::milliseconds timeout) {
-  auto result = ask_node(socket(), request, timeout);
+  const auto path = socket();
+  const auto give_up = std::chrono::steady_clock::now() + starting_max;
+  auto result = ask_node(path, request, timeout);
+  const auto is_not_up = [&] {
+    return !result && (result.error() == errc::not_found || result.error() == errc::unreachable) &&
+           result.error().detail.starts_with(path.string()) &&
+           fs::exists(fs::absolute(path).parent_path().parent_path());
+  };
+  while (is_not_up() && std::chrono::steady_clock::now() < give_up) { // `hanse node run … &` on the line before
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    result = ask_node(path, request, timeout);
+  }
   if (result) return *std::move(result);
   fail_to_ask(doing, result.error());
   return std::nullopt;

@@ -36,9 +36,9 @@ struct domain_node_config {
 /// A domain that this node is to be in.
 struct enrolment {
   signed_domain_advert advert;
-  psk_list keys;        ///< with auth psk
-  std::string key_file; ///< remembered, so that the host reads the keys again at the next start; may be empty
-  std::string instance; ///< to join; empty: none in particular
+  psk_list keys = {};        ///< with auth psk
+  std::string key_file = {}; ///< remembered, so that the host reads the keys again at the next start; may be empty
+  std::string instance = {}; ///< to join; empty: none in particular
 };
 
 /// The machine. Not thread-safe. `random` must outlive it.
