@@ -106,6 +106,8 @@ TEST_CASE("links have a shape, and partitions have a group for everybody") {
   const auto& all = std::get<shape_step>(s->steps[1].what);
   CHECK(all.nodes.size() == 2);
   CHECK(all.shape.plain());
+  CHECK(all.shape.packets_max() == link_packets_max);
+  CHECK(s->link.packets_max() == 185); // (20 + 3 + 200) ms at 10 Mbit/s, in packets of 1500
   using groups = std::vector<std::vector<std::string>>;
   CHECK(std::get<partition_step>(s->steps[2].what).groups == groups{{"a"}, {"b"}});
   CHECK(std::get<partition_step>(s->steps[3].what).groups == groups{{"a"}, {"b"}});

@@ -75,7 +75,7 @@ std::string decimal(double value) {
 
 std::vector<std::string> netem_arguments(const std::string& network, const std::string& port, const link_shape& s) {
   std::vector<std::string> a{"-netns", network, "qdisc", "replace", "dev",
-                             port,     "root",  "netem", "limit",   std::to_string(link_packets_max)};
+                             port,     "root",  "netem", "limit",   std::to_string(s.packets_max())};
   if (s.latency_ms > 0) a.insert(a.end(), {"delay", std::to_string(s.latency_ms) + "ms"});
   if (s.jitter_ms > 0) a.push_back(std::to_string(s.jitter_ms) + "ms");
   if (s.loss_percent > 0) a.insert(a.end(), {"loss", decimal(s.loss_percent) + "%"});

@@ -109,7 +109,7 @@ void emulated_links::receive(link& l, std::vector<char>& buffer) {
     std::lock_guard lock{mutex_};
     const auto& s = l.shape;
     if (s.loss_percent > 0 && std::uniform_real_distribution{0.0, 100.0}(random_) < s.loss_percent) continue;
-    if (l.waiting.size() >= link_packets_max) continue;
+    if (l.waiting.size() >= s.packets_max()) continue;
     auto at = clock::now();
     if (s.rate_mbit > 0) {
       auto passing = std::chrono::duration<double, std::micro>{static_cast<double>(n) * 8 / s.rate_mbit};

@@ -2,6 +2,7 @@
 // Not how it is made so (cluster_network.hpp, emulated_links.hpp). docs/cluster.md says what the figures mean.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -16,12 +17,15 @@ struct link_shape {
 
   bool plain() const noexcept { return latency_ms == 0 && jitter_ms == 0 && loss_percent == 0 && rate_mbit == 0; }
 
+  /// How many packets may be under way: what the latency holds, and a queue of 200 ms at the rate, as routers have
+  /// (a guess; with a longer one a full link would be slow beyond any timeout). More are lost.
+  std::size_t packets_max() const noexcept;
+
   /// "20 ms ± 5 ms, 2 % loss, 10 Mbit/s", or "plain".
   std::string text() const;
 };
 
-/// How many packets may be under way on one link; more are lost, as in a router. 20 ms at 1 Gbit/s are about 1700; the
-/// rest is a guess.
+/// The most packets under way on any link. 20 ms at 1 Gbit/s are about 1700; the rest is a guess.
 inline constexpr std::size_t link_packets_max = 10'000;
 
 } // namespace hanse::app

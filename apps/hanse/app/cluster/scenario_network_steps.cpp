@@ -144,6 +144,14 @@ std::string link_shape::text() const {
   return out.empty() ? "plain" : out;
 }
 
+std::size_t link_shape::packets_max() const noexcept {
+  constexpr double queue_ms = 200, octets_of_packet = 1500, packets_min = 32;
+  if (rate_mbit == 0) return link_packets_max;
+  auto octets = rate_mbit * 1e6 / 8 * (latency_ms + jitter_ms + queue_ms) / 1000;
+  return static_cast<std::size_t>(
+      std::clamp(octets / octets_of_packet, packets_min, static_cast<double>(link_packets_max)));
+}
+
 link_shape read_link_shape(object_reader& in) {
   link_shape shape;
   shape.latency_ms = static_cast<std::uint32_t>(in.number("latency_ms", 0, latency_max_ms, 0));
