@@ -145,21 +145,28 @@ router_actor::behavior_type router_engine::make_behavior() {
         finish();
       },
       [this](stop_atom) {
-        for (auto& [id, e] : engines_)
-          compat::send(self_, caf::actor_cast<gateway_actor>(e.gateway), stop_atom_v, caf::error{});
-        engines_.clear();
-        for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), stop_atom_v);
-        services_of_node_.clear();
-        claims_.clear();
-        for (auto& [id, p] : pending_)
-          if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
-        pending_.clear();
-        for (auto& [id, g] : groups_) fail_post(g.original, {errc::cancelled, "the node stops"});
-        groups_.clear();
-        flush_links();
-        self_->quit();
+        // What was posted before leaves first: its routes have been asked for, and come before this answer.
+        auto end = [this] { stop(); };
+        compat::request(self_, identities_, caf::infinite, find_atom_v, services_->self, true)
+            .then([end](const identity&) { end(); }, [end](const caf::error&) { end(); });
       },
   };
+}
+
+void router_engine::stop() {
+  for (auto& [id, e] : engines_)
+    compat::send(self_, caf::actor_cast<gateway_actor>(e.gateway), stop_atom_v, caf::error{});
+  engines_.clear();
+  for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), stop_atom_v);
+  services_of_node_.clear();
+  claims_.clear();
+  for (auto& [id, p] : pending_)
+    if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
+  pending_.clear();
+  for (auto& [id, g] : groups_) fail_post(g.original, {errc::cancelled, "the node stops"});
+  groups_.clear();
+  flush_links();
+  self_->quit();
 }
 
 /// The end of every handler: sends what was collected, keeps marks and leases ahead, sets the stream timer.

@@ -147,6 +147,7 @@ private:
   void retry_later(message_id id);
   void tick();
   void schedule_unicast();
+  void stop();
   void finish();
 
   struct pending {
