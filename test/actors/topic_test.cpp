@@ -193,6 +193,7 @@ TEST_CASE_FIXTURE(topic_fixture, "who waits for a topic in vain is told what is 
   const auto topic = advert.value.topic;
   CHECK(a->topics->await_joined(topic, 0).code() == errc::not_found);
   REQUIRE(a->topics->add(advert));
+  REQUIRE(a->topics->await(topic, [](const topic_report& r) { return r.in_domain; }));
   const auto alone = a->topics->await_joined(topic, 50);
   CHECK(alone.code() == errc::timed_out);
   CHECK(alone.error().detail.find("nobody here subscribes") != std::string::npos);

@@ -185,8 +185,7 @@ void block_engine::go_on_all() {
 }
 
 void block_engine::tick() {
-  if (!timer_ || now() < *timer_) return; // an earlier time was set since, and has come
-  timer_.reset();
+  if (!timer_.came(now())) return;
   if (now() >= looked_ms_ + block_again_ms) domains_changed(); // trust changes without a word
   go_on_all();
 }
@@ -197,10 +196,8 @@ void block_engine::schedule() {
   for (const auto& [domain, e] : entries_)
     if (e.machine)
       if (const auto at = e.machine->next_timer()) next = next ? std::min(*next, *at) : *at;
-  if (!next || (timer_ && *timer_ <= *next)) return;
-  timer_ = *next;
-  const auto at = now();
-  compat::delayed_send_to_self(self_, std::chrono::milliseconds{*next > at ? *next - at : 1}, tick_atom_v);
+  if (const auto in_ms = timer_.set(next, now()))
+    compat::delayed_send_to_self(self_, std::chrono::milliseconds{*in_ms}, tick_atom_v);
 }
 
 void block_engine::send_posts() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "hanse/actors/node.hpp"
+#include "hanse/actors/tick_timer.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -155,7 +156,7 @@ private:
   std::vector<post> posts_;
   std::optional<error> failed_;
   bool look_scheduled_ = false;
-  std::optional<time_ms> timer_;
+  tick_timer timer_;
   time_ms looked_ms_ = 0;
   time_ms saved_ms_ = 0; ///< when what is fetched was written to disk last
 };

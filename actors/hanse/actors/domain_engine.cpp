@@ -109,7 +109,7 @@ domain_actor::behavior_type domain_engine::make_behavior() {
         for (auto& p : waiting) p.deliver(to_caf(error{errc::not_found, "no node that was asked knows the domain"}));
       },
       [this](tick_atom) {
-        timer_.reset();
+        if (!timer_.came(now())) return;
         domain_effects out;
         if (!std::exchange(started_, true)) node().start(now(), out);
         node().tick(now(), out);
@@ -229,10 +229,8 @@ void domain_engine::log(const domain_event& e) {
 
 void domain_engine::schedule() {
   const auto next = node().next_timer();
-  if (!next || (timer_ && *timer_ <= *next)) return;
-  timer_ = *next;
-  const auto at = now();
-  compat::delayed_send_to_self(self_, std::chrono::milliseconds{*next > at ? *next - at : 1}, tick_atom_v);
+  if (const auto in_ms = timer_.set(next, now()))
+    compat::delayed_send_to_self(self_, std::chrono::milliseconds{*in_ms}, tick_atom_v);
 }
 
 } // namespace hanse

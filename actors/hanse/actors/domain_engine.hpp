@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hanse/actors/node.hpp"
+#include "hanse/actors/tick_timer.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -55,7 +56,7 @@ private:
   std::shared_ptr<node_core> core_;
   std::shared_ptr<domain_machine> machine_;
   bool started_ = false;
-  std::optional<time_ms> timer_;
+  tick_timer timer_;
   std::vector<caf::weak_actor_ptr> listeners_;
   std::map<identity, std::vector<caf::typed_response_promise<std::vector<bytes>>>> finds_;
 };

@@ -181,7 +181,7 @@ void topic_engine::flush() {
 }
 
 void topic_engine::tick() {
-  timer_.reset();
+  if (!timer_.came(now())) return;
   topics_effects out;
   machine().tick(now(), out);
   machine().flush(now(), out);
@@ -193,10 +193,8 @@ void topic_engine::tick() {
 
 void topic_engine::schedule() {
   const auto next = machine().next_timer();
-  if (!next || (timer_ && *timer_ <= *next)) return;
-  timer_ = *next;
-  const auto at = now();
-  compat::delayed_send_to_self(self_, std::chrono::milliseconds{*next > at ? *next - at : 1}, tick_atom_v);
+  if (const auto in_ms = timer_.set(next, now()))
+    compat::delayed_send_to_self(self_, std::chrono::milliseconds{*in_ms}, tick_atom_v);
 }
 
 /// The machines count by topic; the node's counters have one number a reason.

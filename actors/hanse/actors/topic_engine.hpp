@@ -4,6 +4,7 @@
 #pragma once
 
 #include "hanse/actors/node.hpp"
+#include "hanse/actors/tick_timer.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -179,7 +180,7 @@ private:
   std::map<identity, std::set<identity>> forked_;
   std::map<identity, std::uint64_t> lost_;
   bool flush_sent_ = false;
-  std::optional<time_ms> timer_;
+  tick_timer timer_;
 };
 
 } // namespace hanse
