@@ -197,8 +197,7 @@ expected<unit> block_exchange::push(const identity& to, std::uint64_t token, std
   if (found == members_.end()) return error{errc::not_found, "member"};
   if (found->second.pushes.size() >= config_.pushes_max) return error{errc::queue_full, "pushes"};
   std::ranges::sort(names);
-  const auto repeated = std::ranges::unique(names);
-  names.erase(repeated.begin(), repeated.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   const auto id = next_push_++;
   push_under_way p{token, std::move(names), until, now, 1};
   auto sent = send_push(to, id, p, out);

@@ -141,7 +141,7 @@ std::vector<domain_report> domain_node::reports() const {
   auto all = adverts_.domains();
   for (const auto& [domain, e] : entries_) all.push_back(domain);
   std::ranges::sort(all);
-  all.erase(std::ranges::unique(all).begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   std::vector<domain_report> out;
   for (const auto& d : all)
     if (auto r = report(d)) out.push_back(*std::move(r));

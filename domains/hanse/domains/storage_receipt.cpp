@@ -35,8 +35,7 @@ digest hash_of(const storage_receipt& r) {
 storage_receipt sign_receipt(const key_pair& key, const identity& domain, time_ms until, std::vector<digest> blocks) {
   assert(!blocks.empty() && blocks.size() <= receipt_blocks_max);
   std::ranges::sort(blocks);
-  const auto repeated = std::ranges::unique(blocks);
-  blocks.erase(repeated.begin(), repeated.end());
+  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
   storage_receipt r{domain, key.identity(), until, std::move(blocks), {}};
   r.signature = sign_single(key, hash_of(r));
   return r;

@@ -19,7 +19,7 @@ void blocklace::accept(const identity& from, std::span<const shared_bytes> block
   std::erase_if(missing, [this](const block_id& id) { return has(id); }); // came later in the same burst
   if (!missing.empty()) {
     std::ranges::sort(missing);
-    missing.erase(std::ranges::unique(missing).begin(), missing.end());
+    missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
     if (missing.size() > config_.wants_max) missing.resize(config_.wants_max);
     out.emplace_back(lace_missing{from, std::move(missing)});
   }

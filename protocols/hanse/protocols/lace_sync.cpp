@@ -46,7 +46,7 @@ lace_sync::lace_sync(blocklace& lace, random_source& random, const lace_sync_con
 void lace_sync::set_peers(std::vector<identity> peers) {
   std::erase(peers, lace_.self());
   std::ranges::sort(peers);
-  peers.erase(std::ranges::unique(peers).begin(), peers.end());
+  peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
   peers_ = std::move(peers);
   if (budgets_.size() > 2 * peers_.size() + 16) budgets_.clear();
 }
@@ -361,7 +361,7 @@ void lace_sync::on_want(const identity& from, msgpack_reader& in, time_ms now, s
   for (auto n = in.array(config_.want_ids_max); n > 0 && in.good(); --n)
     if (const auto b = g.find(read_digest(in)); b != no_block && g[b].accepted) found.push_back(b);
   std::ranges::sort(found);
-  found.erase(std::ranges::unique(found).begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   if (in.good() && !found.empty()) send_blocks(from, std::move(found), now, send);
 }
 
