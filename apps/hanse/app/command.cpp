@@ -81,7 +81,8 @@ std::string_view advice_for(errc code) noexcept {
   case errc::bad_proof:
     return "Get the domain's present key file from who runs its introducers.";
   case errc::bad_config:
-    return "Compare with what `hanse node init DIR` writes, with docs/cluster.md, docs/domains.md and docs/simulation.md.";
+    return "Compare with what `hanse node init DIR` writes, with docs/cluster.md, docs/domains.md and "
+           "docs/simulation.md.";
   default:
     return "";
   }
