@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
 namespace hanse::test {
 
 namespace {
@@ -51,6 +53,25 @@ TEST_CASE("crashes and a partition delay a domain, and nothing else") {
     for (std::uint32_t n = 0; n < 7; ++n)
       if (const auto* m = net.machine<domain_sim_node>(n)) CHECK(m->report().byzantine.empty());
   }
+}
+
+/// HANSE_SIM_MEMBERS=1000 for the size that is promised: minutes, and a few GiB.
+TEST_CASE("many members join, and all of them see all") {
+  const auto* wished = std::getenv("HANSE_SIM_MEMBERS");
+  const auto count = static_cast<std::uint32_t>(wished ? std::strtoul(wished, nullptr, 10) : 40);
+  REQUIRE(count >= 2);
+  domain_sim_world w{count};
+  w.introduces(0);
+  w.introduces(1);
+  w.seal();
+  w.enters_within = count * 200; // an introducer answers 600 tries a minute
+  sim_path quiet;
+  quiet.latency_min = 5;
+  quiet.latency_max = 45;
+  sim::test_network net{7, count, quiet, [&](std::uint32_t n) { return std::make_unique<domain_sim_node>(w, n); }};
+  CHECK(net.run(w.enters_within + 300'000, [&] { return net.now() > w.enters_within && all_agree(net, count); }));
+  MESSAGE(count << " members after " << net.now() / 1000 << " s inside; " << net.counts().at("octets") / count
+                << " octets sent by each");
 }
 
 } // namespace hanse::test
