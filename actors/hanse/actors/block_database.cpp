@@ -43,8 +43,8 @@ constexpr const char* texts[] = {
     "DELETE FROM block WHERE name = ?1",
     "SELECT name, size, bad FROM block ORDER BY name LIMIT ?1",
     "SELECT name, size, bad FROM block WHERE name > ?2 ORDER BY name LIMIT ?1",
-    "INSERT INTO lease(block, domain, until) VALUES(?1, ?2, ?3)"
-    " ON CONFLICT(block, domain) DO UPDATE SET until = excluded.until",
+    ("INSERT INTO lease(block, domain, until) VALUES(?1, ?2, ?3)"
+     " ON CONFLICT(block, domain) DO UPDATE SET until = excluded.until"),
     "DELETE FROM lease WHERE block = ?1 AND domain = ?2",
     "SELECT block, domain, until FROM lease WHERE block = ?1",
     "SELECT block, domain, until FROM lease WHERE until <= ?2 ORDER BY until LIMIT ?1",

@@ -64,7 +64,7 @@ log_sink make_logfmt_sink(std::FILE* stream) {
 
 node_counters::node_counters(caf::actor_system& system, const identity& node) : node_(to_short_string(node)) {
   auto& registry = system.metrics();
-  auto add = [&](dual& counter, const char* name, const char* help) {
+  auto add = [&](dual& counter, std::string_view name, std::string_view help) {
     auto* family = registry.counter_family("hanse", name, {"node"}, help, "1", true);
     counter.exported = family->get_or_add({{"node", node_}});
   };
@@ -83,8 +83,8 @@ node_counters::node_counters(caf::actor_system& system, const identity& node) : 
 void node_counters::drop(errc reason, std::uint64_t count) {
   if (count == 0) return;
   drops_[static_cast<std::size_t>(reason)].fetch_add(count, std::memory_order_relaxed);
-  drop_family_->get_or_add({{"node", node_}, {"reason", std::string{to_string(reason)}.c_str()}})
-      ->inc(static_cast<int64_t>(count));
+  const std::string text{to_string(reason)};
+  drop_family_->get_or_add({{"node", node_}, {"reason", text}})->inc(static_cast<int64_t>(count));
 }
 
 std::map<std::string, std::uint64_t> node_counters::drops() const {
