@@ -22,21 +22,26 @@ struct calculator_engine {
   calculator_actor::behavior_type make_behavior() {
     return {
         [](add_atom, int64_t a, int64_t b) {
-          return checked(__builtin_add_overflow_p(a, b, int64_t{}), [=] { return a + b; });
+          int64_t result = 0;
+          const bool overflows = __builtin_add_overflow(a, b, &result);
+          return checked(overflows, result);
         },
         [](subtract_atom, int64_t a, int64_t b) {
-          return checked(__builtin_sub_overflow_p(a, b, int64_t{}), [=] { return a - b; });
+          int64_t result = 0;
+          const bool overflows = __builtin_sub_overflow(a, b, &result);
+          return checked(overflows, result);
         },
         [](multiply_atom, int64_t a, int64_t b) {
-          return checked(__builtin_mul_overflow_p(a, b, int64_t{}), [=] { return a * b; });
+          int64_t result = 0;
+          const bool overflows = __builtin_mul_overflow(a, b, &result);
+          return checked(overflows, result);
         },
     };
   }
 
-  template <class F>
-  static caf::result<int64_t> checked(bool overflows, F compute) {
+  static caf::result<int64_t> checked(bool overflows, int64_t result) {
     if (overflows) return caf::make_error(caf::sec::invalid_argument, "the result does not fit 64 bits");
-    return compute();
+    return result;
   }
 };
 
