@@ -122,6 +122,7 @@ bool join_requester::next_key(attempt& a, time_ms now) const {
 
 void join_requester::pass_over(attempts::iterator i, error why, time_ms now, requester_effects& out) {
   auto& a = i->second;
+  if (a.at == 0) a.tries.clear(); // of the round before: told until there is news
   a.tries.push_back({a.order[a.at].node, std::move(why)});
   out.push_back(join_passed_over{i->first, a.tries.back()});
   if (++a.at < a.order.size())
@@ -247,7 +248,6 @@ void join_requester::tick(time_ms now, requester_effects& out) {
     if (a.pause_until != 0) {
       if (now < a.pause_until) continue;
       a.at = 0;
-      a.tries.clear();
       contact(a, now, out);
     } else if (now >= a.give_up_at) {
       pass_over(here, {errc::timed_out, "no answer"}, now, out);

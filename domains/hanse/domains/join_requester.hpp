@@ -87,7 +87,7 @@ struct join_report {
   identity introducer; ///< that is asked now; none in a pause
   unsigned round = 1;
   time_ms pause_until = 0;
-  std::vector<join_try> tries; ///< of this round, or of the last one in a pause
+  std::vector<join_try> tries; ///< of this round, or of the last one until there are some
 };
 
 /// One machine for all domains that this node wants to be in. Not thread-safe. `now` must not go back within a life.
