@@ -294,6 +294,8 @@ expected<unit> domain_node::expel(const identity& domain, const identity& member
   const auto written = e->membership->expel(member, now, effects);
   take(*e, std::move(effects), now, out);
   if (!written) return written.error();
+  // It hears of it now; else not before it speaks next, which may take as long as an idle comparison.
+  out.push_back(domain_message{member, domain_channel::domain, encode(membership_refusal{domain})});
   return ok();
 }
 
