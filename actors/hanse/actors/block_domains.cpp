@@ -3,6 +3,7 @@
 
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/internal/change_signal.hpp"
+#include "hanse/actors/internal/member_domains.hpp"
 
 namespace hanse {
 
@@ -16,21 +17,17 @@ void block_engine::look_at_domains() {
   if (failed_) return;
   look_scheduled_ = false;
   looked_ms_ = now();
-  compat::request(self_, domains_, caf::infinite, list_atom_v)
-      .then(
-          [this](const std::vector<domain_report>& all) {
-            std::set<identity> left;
-            for (const auto& [domain, e] : entries_) left.insert(domain);
-            for (const auto& r : all) {
-              if (r.role != domain_role::member) continue;
-              left.erase(r.domain);
-              compat::request(self_, domains_, caf::infinite, list_atom_v, r.domain)
-                  .then([this, r](const std::vector<domain_member>& members) { take_domain(r, members); },
-                        [](const caf::error&) {}); // it has just left
-            }
-            for (const auto& domain : left) leave(domain, {errc::not_found, "this node has left the domain"});
-          },
-          [](const caf::error&) {}); // the node stops
+  const auto known = [this] {
+    std::set<identity> all;
+    for (const auto& [domain, e] : entries_) all.insert(domain);
+    return all;
+  };
+  internal::look_at_member_domains(
+      self_, domains_, known,
+      [this](const domain_report& r, const std::vector<domain_member>& members) { take_domain(r, members); },
+      [this](const std::set<identity>& left) {
+        for (const auto& domain : left) leave(domain, {errc::not_found, "this node has left the domain"});
+      });
 }
 
 void block_engine::take_domain(const domain_report& report, const std::vector<domain_member>& members) {

@@ -2,6 +2,7 @@
 #include "hanse/actors/block_engine.hpp"
 
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/reputation.hpp"
 #include "hanse/actors/service.hpp"
 
 #include <algorithm>
@@ -158,8 +159,7 @@ void block_engine::perform(const identity& domain, entry& e, block_effects effec
         if (s.domain == domain && s.machine->on(*p)) break;
     } else if (auto* liar = std::get_if<block_misbehaviour>(&effect)) {
       refuse("blocks_peer_faulted", liar->node, liar->why);
-      compat::send(self_, core_->identities, measure_atom_v, liar->node,
-                   static_cast<std::int16_t>(reputation_event::misbehaved));
+      internal::note_reputation(self_, core_->identities, liar->node, reputation_event::misbehaved);
     } else {
       fail(std::get<block_store_failed>(effect).why);
     }

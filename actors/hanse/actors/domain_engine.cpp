@@ -3,6 +3,7 @@
 
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/internal/change_signal.hpp"
+#include "hanse/actors/internal/reputation.hpp"
 #include "hanse/actors/service.hpp"
 
 namespace hanse {
@@ -218,8 +219,7 @@ void domain_engine::tell(const identity&, const std::function<void(const domain_
 
 void domain_engine::log(const domain_event& e) {
   if (e.name == "equivocator")
-    compat::send(self_, core_->identities, measure_atom_v, e.node,
-                 static_cast<std::int16_t>(reputation_event::proven_bad));
+    internal::note_reputation(self_, core_->identities, e.node, reputation_event::proven_bad);
   if (e.why.code != errc::none) core_->services->counters.drop(e.why.code);
   core_->services->log(e.name == "equivocator" ? log_level::warning : log_level::info, e.name,
                        {{"domain", to_short_string(e.domain)},

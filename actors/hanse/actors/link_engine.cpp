@@ -1,6 +1,7 @@
 // See link_engine.hpp.
 #include "hanse/actors/link_engine.hpp"
 
+#include "hanse/actors/internal/reputation.hpp"
 #include "hanse/protocols/message_batch.hpp"
 
 namespace hanse {
@@ -210,8 +211,7 @@ void link_engine::open_payload(shared_bytes payload) {
   if (!opened) {
     services_->log(log_level::warning, "payload_refused",
                    {{"peer", to_short_string(peer_)}, {"reason", to_string(opened.error())}});
-    compat::send(self_, peers_.identities, measure_atom_v, peer_,
-                 static_cast<std::int16_t>(reputation_event::misbehaved));
+    internal::note_reputation(self_, peers_.identities, peer_, reputation_event::misbehaved);
     return services_->counters.drop(opened.code(), count);
   }
   remember(opened->root);

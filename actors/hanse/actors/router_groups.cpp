@@ -2,6 +2,7 @@
 // that says which member gets a copy; here copies are posted, and what becomes of them is told to the machine. Every
 // copy has an id of its own. A domain's copies stay addressed to the domain, their next hop is the member.
 #include "hanse/actors/errors.hpp"
+#include "hanse/actors/internal/reputation.hpp"
 #include "hanse/actors/router_engine.hpp"
 
 namespace hanse {
@@ -143,7 +144,7 @@ void router_engine::copy_ended(message_id group, std::size_t member, answer a) {
   auto now = services_->now_ms();
   i->second.copies.erase(member);
   if (const auto event = reputation_of(a); event && member < i->second.nodes.size() && i->second.nodes[member])
-    compat::send(self_, identities_, measure_atom_v, i->second.nodes[member], static_cast<std::int16_t>(*event));
+    internal::note_reputation(self_, identities_, i->second.nodes[member], *event);
   group_effects effects;
   if (a.fault)
     i->second.machine->failed(member, std::move(*a.fault), now, effects);

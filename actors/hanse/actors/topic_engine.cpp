@@ -3,6 +3,7 @@
 
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/internal/change_signal.hpp"
+#include "hanse/actors/internal/member_domains.hpp"
 #include "hanse/actors/service.hpp"
 
 namespace hanse {
@@ -283,26 +284,18 @@ void topic_engine::domains_changed() {
 
 void topic_engine::look_at_domains() {
   look_scheduled_ = false;
-  compat::request(self_, domains_, caf::infinite, list_atom_v)
-      .then(
-          [this](const std::vector<domain_report>& all) {
-            auto left = in_;
-            for (const auto& r : all) {
-              if (r.role != domain_role::member) continue;
-              left.erase(r.domain);
-              compat::request(self_, domains_, caf::infinite, list_atom_v, r.domain)
-                  .then([this, r](const std::vector<domain_member>& members) { take_domain(r, members); },
-                        [](const caf::error&) {}); // it has just left
-            }
-            topics_effects out;
-            for (const auto& domain : left) {
-              machine().domain_left(domain, now(), out);
-              in_.erase(domain);
-              spread_.erase(domain);
-            }
-            perform(std::move(out));
-          },
-          [](const caf::error&) {}); // the node stops
+  internal::look_at_member_domains(
+      self_, domains_, [this] { return in_; },
+      [this](const domain_report& r, const std::vector<domain_member>& members) { take_domain(r, members); },
+      [this](const std::set<identity>& left) {
+        topics_effects out;
+        for (const auto& domain : left) {
+          machine().domain_left(domain, now(), out);
+          in_.erase(domain);
+          spread_.erase(domain);
+        }
+        perform(std::move(out));
+      });
 }
 
 void topic_engine::take_domain(const domain_report& report, const std::vector<domain_member>& members) {

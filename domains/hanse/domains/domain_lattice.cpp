@@ -1,20 +1,11 @@
 // Puts blocklace, map and exchange together; see the header.
 #include "hanse/domains/domain_lattice.hpp"
 
+#include "hanse/domains/internal/overloaded.hpp"
+
 #include <algorithm>
 
 namespace hanse {
-
-namespace {
-
-template <class... F>
-struct overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-overloaded(F...) -> overloaded<F...>; // for Clang 14
-
-} // namespace
 
 domain_lattice::domain_lattice(const identity& domain, const key_pair& own, advert_judge adverts, random_source& random,
                                const lattice_config& config)

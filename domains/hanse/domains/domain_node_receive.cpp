@@ -126,7 +126,7 @@ void domain_node::take(entry& e, membership_effects effects, time_ms now, domain
   bool is_other_view = false;
   bytes newer;
   for (auto& effect : effects)
-    std::visit(overloaded_effects{
+    std::visit(overloaded{
                    [&](peer_message& m) { out.push_back(wrapped(e.domain, std::move(m))); },
                    [&](lace_persist& p) {
                      e.token = p.token;
@@ -170,7 +170,7 @@ void domain_node::take(entry& e, membership_effects effects, time_ms now, domain
 
 void domain_node::take(domain_store_effects effects, time_ms now, domain_effects& out) {
   for (auto& effect : effects)
-    std::visit(overloaded_effects{
+    std::visit(overloaded{
                    [&](peer_message& m) {
                      out.push_back(domain_message{m.to, domain_channel::advert, std::move(m.body)});
                    },
@@ -209,7 +209,7 @@ void domain_node::new_advert(const identity& domain, time_ms now, domain_effects
 void domain_node::take(introducer_effects effects, time_ms now, domain_effects& out) {
   introducer_effects answers;
   for (auto& effect : effects)
-    std::visit(overloaded_effects{
+    std::visit(overloaded{
                    [&](peer_message& m) {
                      out.push_back(domain_message{m.to, domain_channel::join, std::move(m.body)});
                    },
@@ -305,7 +305,7 @@ void domain_node::take(requester_effects effects, time_ms now, domain_effects& o
     }
   };
   for (auto& effect : effects)
-    std::visit(overloaded_effects{
+    std::visit(overloaded{
                    [&](peer_message& m) {
                      out.push_back(domain_message{m.to, domain_channel::join, std::move(m.body)});
                    },

@@ -2,6 +2,8 @@
 // Not what they mean (join_introducer.cpp, join_requester.cpp).
 #include "hanse/domains/join_message.hpp"
 
+#include "hanse/domains/internal/overloaded.hpp"
+
 #include "hanse/domains/internal/fields.hpp"
 
 namespace hanse {
@@ -9,13 +11,6 @@ namespace hanse {
 namespace {
 
 constexpr std::uint64_t format_version = 1;
-
-template <class... F>
-struct overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-overloaded(F...) -> overloaded<F...>;
 
 /// What follows kind, format version, domain and nonce.
 void write_rest(msgpack_writer& out, const join_body& body) {

@@ -139,13 +139,7 @@ expected<step_outcome> load_run::outcome() {
 } // namespace
 
 step_runner::result step_runner::run(const load_step& s, work& w) {
-  std::string to;
-  if (s.domain.empty()) {
-    HANSE_TRY(to, cluster_.identity_of(s.to, w.scope));
-  } else {
-    HANSE_TRY(const auto domain, cluster_.domain(s.domain));
-    to = domain.identity;
-  }
+  HANSE_TRY(const auto to, receiver(s.to, s.domain, w));
   HANSE_TRY(const auto body, cluster_.fill(s.body, w.scope));
   HANSE_TRY(const auto expect, cluster_.fill(s.expect ? *s.expect : json{}, w.scope));
   const auto seconds = static_cast<double>(s.length.count()) / 1000;

@@ -102,14 +102,15 @@ control_result step_runner::send(const endpoint& from, const std::string& to, co
   return cluster_.ask(from.node, request, w.scope);
 }
 
+/// An engine or node of the cluster or, where a step names a domain, the domain.
+expected<std::string> step_runner::receiver(const endpoint& to, const std::string& domain, work& w) {
+  if (domain.empty()) return cluster_.identity_of(to, w.scope);
+  HANSE_TRY(const auto found, cluster_.domain(domain));
+  return found.identity;
+}
+
 step_runner::result step_runner::run(const call_step& s, work& w) {
-  std::string to;
-  if (s.domain.empty()) {
-    HANSE_TRY(to, cluster_.identity_of(s.to, w.scope));
-  } else {
-    HANSE_TRY(const auto domain, cluster_.domain(s.domain));
-    to = domain.identity;
-  }
+  HANSE_TRY(const auto to, receiver(s.to, s.domain, w));
   HANSE_TRY(auto body, cluster_.fill(s.body, w.scope));
   auto expect = s.expect ? *s.expect : json{};
   HANSE_TRY(expect, cluster_.fill(expect, w.scope));

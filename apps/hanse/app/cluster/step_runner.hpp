@@ -82,6 +82,7 @@ private:
   result run(const group_step& s, work& w);
   result run(const join_step& s, work& w);
 
+  expected<std::string> receiver(const endpoint& to, const std::string& domain, work& w);
   control_result send(const endpoint& from, const std::string& to, const std::string& protocol, nlohmann::json body,
                       bool reliable, work& w);
   expected<unit> wait_linked(const std::string& node, const std::string& peer, work& w);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hanse/domains/domain_node.hpp"
+#include "hanse/domains/internal/overloaded.hpp"
 
 namespace hanse {
 
@@ -39,12 +40,5 @@ struct domain_node::entry {
 
   bool is_active() const noexcept { return started && (role == domain_role::member || role == domain_role::leaving); }
 };
-
-template <class... F>
-struct overloaded_effects : F... {
-  using F::operator()...;
-};
-template <class... F>
-overloaded_effects(F...) -> overloaded_effects<F...>;
 
 } // namespace hanse
