@@ -37,6 +37,32 @@ struct counting_engine {
   std::vector<std::pair<std::int32_t, std::int32_t>>* handled;
 };
 
+/// Forwards add to a calculator elsewhere, in its own name.
+struct forwarding_engine {
+  forwarding_engine(calculator_actor::pointer self, engine_context context, const identity& far)
+      : self(self), far(context.remote<calculator_actor>(far)) {}
+
+  calculator_actor::behavior_type make_behavior() {
+    return {
+        [this](calc::add_atom, std::int32_t a, std::int32_t b) -> caf::result<std::int32_t> {
+          auto promise = self->make_response_promise<std::int32_t>();
+          compat::request(self, far, std::chrono::seconds{30}, calc::add_atom_v, a, b)
+              .then([promise](std::int32_t sum) mutable { promise.deliver(sum); },
+                    [promise](const caf::error& why) mutable { promise.deliver(why); });
+          return promise;
+        },
+        [](calc::stats_atom) { return calculator_stats{}; },
+        [](calc::note_atom, const std::string&) {},
+        [](calc::fail_atom) {},
+        [](calc::never_atom) {},
+        [](calc::quit_atom) {},
+    };
+  }
+
+  calculator_actor::pointer self;
+  calculator_actor far;
+};
+
 struct call {
   std::uint32_t from = 0, to = 0;
   bool reliable = false;
@@ -164,6 +190,35 @@ TEST_CASE("whole nodes under seeds: one outcome for each call, nothing twice, re
     for (auto i = first; i < r.calls.size(); ++i) CHECK_MESSAGE(r.calls[i].answered, "not healed: call " << i);
     auto answered = std::count_if(r.calls.begin(), r.calls.end(), [](auto& c) { return c.answered; });
     MESSAGE("seed " << seed << ": " << r.calls.size() << " calls, " << answered << " answered");
+  }
+}
+
+TEST_CASE("whole nodes under seeds: what waits for a link does not overtake the advert of its engine") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    std::vector<std::pair<std::int32_t, std::int32_t>> handled;
+    seeded_world world{seed};
+    auto a = world.start("a"), b = world.start("b");
+    auto far = b->spawn_engine<calculator_actor, counting_engine>({.name = "counter"}, &handled);
+    REQUIRE(far);
+    REQUIRE(a->add(b->ticket()));
+    world.run(world.now_ms() + 5000); // a knows where the engine is, and loses its link
+    world.network().partition({"a"}, {"b"}, true, world.now_ms());
+    world.run(world.now_ms() + 120'000);
+    auto near = a->spawn_engine<calculator_actor, forwarding_engine>({.name = "forwarder"}, far->id);
+    REQUIRE(near);
+    std::string outcome;
+    world.system().spawn([&outcome, near = near->handle](caf::event_based_actor* self) {
+      compat::request(self, near, caf::infinite, calc::add_atom_v, 20, 22)
+          .then([&outcome](std::int32_t sum) { outcome = std::to_string(sum); },
+                [&outcome](const caf::error& why) { outcome = to_string(why); });
+    });
+    world.run(world.now_ms() + 100);
+    world.network().heal(world.now_ms());
+    world.run(world.now_ms() + 40'000);
+    CHECK(outcome == "42");
+    a->stop();
+    b->stop();
   }
 }
 

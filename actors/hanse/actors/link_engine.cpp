@@ -55,6 +55,8 @@ link_actor::behavior_type link_engine::make_behavior() {
             if (auto sent = link_.send_adverts(encode_adverts(part), fx); !sent) services_->counters.drop(sent.code());
           }
         });
+        advertised_ = true;
+        if (!ended_) send_queued();
       },
       [this](inject_atom, const std::vector<bytes>& payloads) {
         run([&](auto& fx) {
@@ -66,10 +68,12 @@ link_actor::behavior_type link_engine::make_behavior() {
         run([&](auto& fx) { link_.disconnected({errc::link_closed, why}, fx); });
       },
       [this](stop_atom, const error& why, bool graceful) {
-        if (graceful && link_.state() == link_state::up)
+        if (graceful && link_.state() == link_state::up) {
+          send_queued(); // last words
           run([&](auto& fx) { link_.finish(why, services_->now_ms(), fx); });
-        else
+        } else {
           run([&](auto& fx) { link_.close(why, fx); });
+        }
         if (!ended_) give_back_queue();
       },
       [this](flush_atom) {
@@ -129,6 +133,7 @@ void link_engine::give_back_queue() {
 }
 
 void link_engine::send_queued() {
+  if (!advertised_) return;
   link_effects effects;
   while (!queue_.empty() && send_group(effects)) {
     link_.flush(services_->now_ms(), effects);

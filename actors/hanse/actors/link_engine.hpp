@@ -69,6 +69,7 @@ private:
   std::size_t queue_octets_ = 0;
   std::uint64_t messages_in_ = 0, messages_out_ = 0;
   bool flush_sent_ = false;
+  bool advertised_ = false; ///< the far side has our adverts: until then messages wait, none overtakes its source's
   std::size_t under_way_ = 0;
   bool paused_ = false, up_ = false, ended_ = false;
   bool active_ = false;       ///< a message passed since the last report

@@ -100,8 +100,10 @@ transport_actor::behavior_type transport_engine::make_behavior() {
       },
       [this](const link_event& e) { on_link(e); },
       [this](adverts_atom, const std::vector<bytes>& wires, const identity& except) {
-        for (auto& [peer, id] : announced_)
-          if (peer != except) compat::send(self_, links_.at(id).handle, adverts_atom_v, wires);
+        for (auto& [peer, id] : announced_) { // a link that has been told nothing yet will be told these, too
+          auto& link = links_.at(id);
+          if (peer != except && link.told) compat::send(self_, link.handle, adverts_atom_v, wires);
+        }
       },
       [this](changed_atom, const identity& node) {
         if (pool_.knows(node)) with_addresses(node, [] {});
@@ -301,7 +303,8 @@ void transport_engine::check_peer(const identity& peer) {
   tell_adverts(peer, current, link->second.up);
 }
 
-/// Adverts go first on a new link: no message may overtake the advert of its source.
+/// Adverts go first on a new link: no message may overtake the advert of its source. What the pool held while it was
+/// dialled waits for them in the link.
 void transport_engine::tell_adverts(const identity& peer, link_id id, link_event up) {
   compat::send(self_, peers_->identities, link_up_atom_v, peer);
   compat::request(self_, peers_->identities, caf::infinite, adverts_atom_v)
@@ -310,6 +313,7 @@ void transport_engine::tell_adverts(const identity& peer, link_id id, link_event
             auto link = links_.find(id);
             auto told = announced_.find(peer);
             if (link == links_.end() || told == announced_.end() || told->second != id) return; // replaced meanwhile
+            link->second.told = true;
             compat::send(self_, link->second.handle, adverts_atom_v, std::move(wires));
             compat::send(self_, peers_->router, link_up_atom_v, up,
                          caf::actor_cast<caf::strong_actor_ptr>(link->second.handle));

@@ -75,6 +75,7 @@ private:
     link_actor handle;
     link_event up; ///< once it is
     bool is_up = false;
+    bool told = false; ///< our adverts have been sent on it, all that there were
   };
 
   pointer self_;
