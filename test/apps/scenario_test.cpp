@@ -136,6 +136,21 @@ TEST_CASE("a network that cannot be is refused") {
   CHECK(has(refused("", R"("link": {"latency": 3},)"), "did you mean \"latency_ms\"?"));
 }
 
+TEST_CASE("a domain has the protocols that its step names") {
+  auto s = with_steps(R"({"do": "domain_create", "domain": "lab", "introducers": ["a"],
+    "protocols": ["dissemination=plumtree/1"], "parameters": ["dissemination.active=3"]})");
+  REQUIRE_MESSAGE(s, s.error().detail);
+  const auto& stack = std::get<domain_create_step>(s->steps[0].what).stack;
+  CHECK(stack.dissemination.id.name == "plumtree");
+  CHECK(stack.dissemination.parameters.at("active") == "3");
+  CHECK(has(
+      refusal(R"({"do": "domain_create", "domain": "lab", "introducers": ["a"], "protocols": ["news=plumtree/1"]})"),
+      "begins with none of membership, dissemination and storage"));
+  CHECK(has(refusal(R"({"do": "domain_create", "domain": "lab", "introducers": ["a"],
+                        "parameters": ["dissemination.active"]})"),
+            "expected KEY=VALUE"));
+}
+
 TEST_CASE("a load has a pace, a length, and bounds") {
   auto s = with_steps(R"({"do": "load", "from": ["a", "b"], "to": "a/e", "protocol": "echo/1", "body": [1],
     "per_second": 2.5, "seconds": 4})");

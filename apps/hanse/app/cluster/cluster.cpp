@@ -58,6 +58,7 @@ struct cluster::node {
   std::optional<child_process> process; ///< guarded by mutex, as all below
   bool wanted = false;                  ///< it should be running
   std::uint32_t starts = 0;
+  bool paused = false;
   json ready;
 
   fs::path config_file() const { return directory / "config.json"; }
@@ -132,6 +133,7 @@ expected<unit> cluster::launch(node& n) {
   std::lock_guard lock{n.mutex};
   n.process.emplace(std::move(process));
   n.wanted = true;
+  n.paused = false;
   ++n.starts;
   return ok();
 }
@@ -227,6 +229,7 @@ expected<unit> cluster::pause(const std::string& name, step_scope& scope) {
   std::lock_guard lock{n.mutex};
   if (!n.process || n.process->ended()) return error{errc::not_found, name + " is not running"};
   n.process->signal(SIGSTOP);
+  n.paused = true;
   return ok();
 }
 
@@ -236,6 +239,7 @@ expected<unit> cluster::resume(const std::string& name, step_scope& scope) {
   std::lock_guard lock{n.mutex};
   if (!n.process || n.process->ended()) return error{errc::not_found, name + " is not running"};
   n.process->signal(SIGCONT);
+  n.paused = false;
   return ok();
 }
 
@@ -291,8 +295,8 @@ std::vector<node_summary> cluster::nodes() const {
     std::lock_guard lock{n->mutex};
     auto identity = n->ready.is_object() ? n->ready["identity"].get<std::string>() : "";
     auto running = n->process && !n->process->ended();
-    result.push_back(
-        {n->name, identity, n->directory, n->socket, n->process ? n->process->pid() : 0, n->starts, running});
+    result.push_back({n->name, identity, n->directory, n->socket, n->process ? n->process->pid() : 0, n->starts,
+                      running, n->paused});
   }
   return result;
 }

@@ -48,6 +48,7 @@ struct node_summary {
   pid_t pid = 0;
   std::uint32_t starts = 0;
   bool running = false;
+  bool paused = false; ///< by a step: it answers nothing
 };
 
 /// A domain that a step has made.

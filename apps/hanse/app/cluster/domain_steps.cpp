@@ -31,6 +31,7 @@ step_runner::result step_runner::run(const domain_create_step& s, work&) {
   config.domain = owner.identity();
   config.version = 1;
   config.name = s.domain;
+  config.stack = s.stack;
   config.auth = s.psk ? auth_mechanism::psk : auth_mechanism::none;
   std::size_t count = 0;
   for (const auto& [name, nodes] : s.instances) {

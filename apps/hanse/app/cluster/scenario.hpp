@@ -4,6 +4,7 @@
 
 #include "hanse/app/cluster/link_shape.hpp"
 #include "hanse/app/object_reader.hpp"
+#include "hanse/domains/domain_config.hpp"
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -112,6 +113,7 @@ struct domain_create_step {
   std::string domain;
   bool psk = false;
   std::map<std::string, std::vector<std::string>> instances; ///< introducers by name; of the domain as a whole by ""
+  protocol_stack stack;
 };
 
 /// Has nodes enter a domain, and waits for it (or for the refusal that is expected).

@@ -1,6 +1,8 @@
 // Reads the steps of a scenario that are about domains. The others are scenario_steps.cpp.
 #include "hanse/app/cluster/scenario.hpp"
 
+#include "hanse/app/domain_file.hpp"
+
 namespace hanse::app {
 namespace {
 
@@ -37,6 +39,10 @@ void read_create(domain_step_reader r, scenario_step& step) {
   });
   for (const auto& [instance, nodes] : s.instances)
     for (const auto& n : nodes) check_name(r.in, "introducers", "node", r.names.nodes, n);
+  for (const auto& p : r.in.texts("protocols"))
+    if (auto done = set_protocol(s.stack, p); !done) r.in.problem("protocols", to_string(done.error()));
+  for (const auto& p : r.in.texts("parameters"))
+    if (auto done = set_parameter(s.stack, p); !done) r.in.problem("parameters", to_string(done.error()));
   if (s.instances.empty()) r.in.problem("", "one of the keys \"introducers\" and \"instances\" is missing");
   r.names.domains.push_back(s.domain);
   step.what = std::move(s);

@@ -15,10 +15,10 @@ using nlohmann::json;
 
 namespace {
 
-std::uint32_t starts_of(const cluster& nodes, const std::string& node) {
-  for (const auto& n : nodes.nodes())
-    if (n.name == node) return n.starts;
-  return 0;
+node_summary state_of(const cluster& nodes, const std::string& node) {
+  for (auto& n : nodes.nodes())
+    if (n.name == node) return n;
+  return {};
 }
 
 } // namespace
@@ -58,7 +58,7 @@ step_runner::result step_runner::run(const topic_create_step& s, work& w) {
 expected<unit> step_runner::collect(topic_trial& t, const std::string& node, work& w) {
   auto& s = t.at(node);
   std::lock_guard guard{s.mutex};
-  const auto starts = starts_of(cluster_, node);
+  const auto starts = state_of(cluster_, node).starts;
   if (s.subscription == 0 || s.starts != starts) {
     HANSE_TRY(const auto opened,
               cluster_.ask(node, {{"command", "topic_subscribe"}, {"topic", t.identity}, {"history", join_history_max}},
@@ -129,7 +129,8 @@ step_runner::result step_runner::run(const topic_publish_step& s, work& w) {
       t->published[s.node] = e.number;
     }
     // In turn: what a node delivers before it is killed is seen here, too. One that does not run has nothing to tell.
-    if (const auto& other = all[(e.number + std::hash<std::string>{}(s.node)) % all.size()]; other != s.node)
+    const auto& other = all[(e.number + std::hash<std::string>{}(s.node)) % all.size()];
+    if (other != s.node && !state_of(cluster_, other).paused)
       if (const auto seen = collect(*t, other, w); !seen && seen.code() == errc::bad_value) return seen.error();
     w.progress(i + 1, s.count);
     next += milliseconds{s.every_ms};
