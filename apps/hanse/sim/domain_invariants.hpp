@@ -1,5 +1,5 @@
-// Judges a run's domain: who is in it, and what its registers say. By node index, write number and what each writer saw;
-// knows nothing of blocks, acknowledgements, heights or hashes. Not unicast (invariants.hpp), not topics
+// Judges a run's domain: who is in it, and what its registers say. By node index, write number and what each writer
+// saw; knows nothing of blocks, acknowledgements, heights or hashes. Not unicast (invariants.hpp), not topics
 // (event_invariants.hpp).
 //
 //   members_agree  when all is over, members see the same members, levels and values; those that should be in are, and

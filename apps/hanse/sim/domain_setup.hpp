@@ -29,8 +29,8 @@ struct domain_setup {
   std::vector<std::uint32_t> nodes; ///< that may enter, ascending
   key_pair owner;
   signed_domain_advert advert;
-  psk_list keys, wrong_keys; ///< wrong: of nodes that try without knowing the key
-  std::vector<signed_topic_advert> topics; ///< in the order of the scenario
+  psk_list keys, wrong_keys;                 ///< wrong: of nodes that try without knowing the key
+  std::vector<signed_topic_advert> topics;   ///< in the order of the scenario
   std::vector<std::vector<bool>> subscribes; ///< by topic and node
   domain_checker members;
   event_checker events;

@@ -72,7 +72,7 @@ private:
   };
   struct node_state {
     bool exempt = false;
-    std::vector<view> views;             ///< by topic
+    std::vector<view> views;              ///< by topic
     std::vector<std::uint32_t> publishes; ///< by topic: its process; no_process
   };
   static constexpr std::uint32_t no_process = UINT32_MAX;

@@ -1,4 +1,5 @@
-// What messages, events and values of a run say: their number, and octets that follow from it. Internal to the simulator.
+// What messages, events and values of a run say: their number, and octets that follow from it. Internal to the
+// simulator.
 #pragma once
 
 #include "hanse/crypto/bytes.hpp"

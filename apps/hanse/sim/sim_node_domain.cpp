@@ -131,9 +131,9 @@ void sim_node::act(const action& a) {
       domain_effects out;
       auto& machine = life_->shared->domain;
       const bool expels = a.what == action_kind::expel;
-      const auto done = expels ? machine.expel(world_.domain->domain(), target, local(), out)
-                               : machine.promote(world_.domain->domain(), target, static_cast<member_level>(a.x),
-                                                 local(), out);
+      const auto done =
+          expels ? machine.expel(world_.domain->domain(), target, local(), out)
+                 : machine.promote(world_.domain->domain(), target, static_cast<member_level>(a.x), local(), out);
       if (done && expels) {
         world_.domain->members.expelling(a.b);
         world_.domain->events.removed(a.b);
@@ -209,7 +209,8 @@ domain_sight sim_node::sight() const {
   out.is_in = report && (report->role == domain_role::member || report->role == domain_role::leaving);
   if (!out.is_in) return out;
   out.state = report->state;
-  for (const auto& m : machine.members(world_.domain->domain())) out.members[world_.owner(m.view.member)] = m.view.level;
+  for (const auto& m : machine.members(world_.domain->domain()))
+    out.members[world_.owner(m.view.member)] = m.view.level;
   const auto* membership = machine.membership(world_.domain->domain());
   for (std::uint64_t key = 0; key < registers_max; ++key)
     if (const auto value = membership->value_of(register_name(key))) out.put[key] = number_in(*value);

@@ -7,7 +7,7 @@ namespace hanse::sim {
 namespace {
 
 constexpr std::uint64_t topic_epochs_max = 1'000'000; // of one life of a node; as in actors/
-constexpr time_ms look_ms = 20;                        // changes of domains are looked at together; as in actors/
+constexpr time_ms look_ms = 20;                       // changes of domains are looked at together; as in actors/
 constexpr subscriber_token subscriber = 1;
 constexpr std::string_view life_key = "life";
 const protocol_id topics_protocol{std::string{topics_protocol_name}, 1, 0};
