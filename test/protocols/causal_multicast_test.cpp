@@ -227,6 +227,25 @@ TEST_CASE(
   CHECK(gaps[0].lost.last == 2);
 }
 
+TEST_CASE(
+    "causal multicast: who joins begins after the marks of publishers, too, that it does not know to be allowed") {
+  peer a{0}, c{2};
+  a.publishes(0);
+  const auto first = a.publish(0), second = a.publish(0);
+  bool is_known = false;
+  causal_multicast late{topic, node(3), c.verifier, c.random};
+  late.authorise([&](const identity& p) { return is_known || p != publisher(0); });
+  late.peers_changed({node(1)}, {}, c.now);
+  late.start(0, c.now);
+  const multicast_control welcome = multicast_welcome{true, {{{publisher(0), 1}, 1}}, {}};
+  CHECK(late.receive(node(1), encode(welcome), c.now, c.out));
+  CHECK(c.take<multicast_joined>().size() == 1);
+  is_known = true;
+  CHECK(late.offer(node(1), first, c.now, c.out) == payload_verdict::duplicate);
+  CHECK(late.offer(node(1), second, c.now, c.out) == payload_verdict::fresh);
+  CHECK(c.delivered() == order{{publisher(0), 2}});
+}
+
 TEST_CASE("causal multicast: a fork is proven, told on, and ends delivery of its publisher") {
   peer a{0}, a2{0}, b{1}, c{2};
   a.publishes(0);

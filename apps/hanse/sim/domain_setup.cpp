@@ -55,7 +55,15 @@ std::optional<std::size_t> domain_setup::topic_of(const identity& topic) const {
   return std::nullopt;
 }
 
+bool is_open(const world& w) {
+  const auto& nodes = w.domain->nodes;
+  return std::any_of(nodes.begin(), nodes.begin() + w.domain->rule.introducers,
+                     [&](auto i) { return w.nodes[i]->honest() && w.domain->members.should_be_in(i); });
+}
+
 std::optional<broken> unsettled(const world& w) {
+  if (w.domain->returning > 0) return broken{invariant::converges, "members that left are still to come back"};
+  if (!is_open(w)) return std::nullopt;
   for (const auto i : w.domain->nodes) {
     const auto& node = *w.nodes[i];
     if (!node.honest() || !w.domain->members.should_be_in(i)) continue;

@@ -32,12 +32,16 @@ struct domain_setup {
   psk_list keys, wrong_keys;                 ///< wrong: of nodes that try without knowing the key
   std::vector<signed_topic_advert> topics;   ///< in the order of the scenario
   std::vector<std::vector<bool>> subscribes; ///< by topic and node
+  std::uint64_t returning = 0;               ///< members that left, and are to come back
   domain_checker members;
   event_checker events;
 };
 
 /// How all honest nodes that are up see the domain.
 std::vector<domain_sight> sights(const world& w);
+
+/// Whether an honest introducer ever entered: else nobody can.
+bool is_open(const world& w);
 
 /// What is not settled yet of the domain and its topics, and which invariant that would break in the end.
 std::optional<broken> unsettled(const world& w);

@@ -106,7 +106,9 @@ void sim_node::leave_domain(time_ms away_ms) {
   world_.domain->events.removed(index_);
   if (life_) later(0, [this] { operate(); });
   if (away_ms == 0) return;
+  ++world_.domain->returning;
   world_.events.at(world_.now + away_ms, [this] {
+    --world_.domain->returning;
     enters_ = true;
     world_.domain->members.entering(index_);
     if (life_) later(0, [this] { operate(); });

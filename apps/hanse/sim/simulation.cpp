@@ -210,7 +210,7 @@ private:
       return;
     }
     world_.judge.finish();
-    if (!world_.domain) return;
+    if (!world_.domain || !is_open(world_)) return;
     world_.domain->members.finish(sights(world_));
     if (const auto late = sim::unsettled(world_)) world_.judge.violate(late->what, late->text);
   }
