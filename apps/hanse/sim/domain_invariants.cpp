@@ -52,11 +52,11 @@ std::string domain_checker::apart(const std::vector<domain_sight>& sights) const
   }
   if (!first) return {};
   for (const auto& [member, level] : first->members)
-    if (member >= nodes_.size() || (!nodes_[member].asked && !nodes_[member].exempt))
+    if (member >= nodes_.size() || (!nodes_[member].asked && !nodes_[member].named && !nodes_[member].exempt))
       return node_text(first->node) + " sees a member that never asked to be one";
   for (const auto& s : sights) {
     const auto& n = nodes_[s.node];
-    if (n.exempt || n.doubtful) continue;
+    if (n.exempt || n.doubtful || n.named) continue;
     if (n.wanted != first->members.contains(s.node))
       return node_text(first->node) + (n.wanted ? " misses the member " : " still sees as a member ") +
              std::to_string(s.node);

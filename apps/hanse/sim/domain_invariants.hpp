@@ -33,8 +33,9 @@ public:
   /// Nothing that `node` does is judged.
   void exempt(std::uint32_t node) { nodes_[node].exempt = true; }
 
-  void entering(std::uint32_t node); ///< it may become a member, and should
-  void leaving(std::uint32_t node);  ///< it should not be one any more; what it wrote lately may be lost
+  void named(std::uint32_t node) { nodes_[node].named = true; } ///< the domain's owner did: a member in any case
+  void entering(std::uint32_t node);                            ///< it may become a member, and should
+  void leaving(std::uint32_t node); ///< it should not be one any more; what it wrote lately may be lost
 
   /// Somebody has written that it is expelled, which may take effect or not: what it writes may be void.
   void expelling(std::uint32_t node) { nodes_[node].doubtful = true; }
@@ -57,7 +58,7 @@ public:
 
 private:
   struct node_state {
-    bool exempt = false, asked = false, wanted = false, doubtful = false, left = false;
+    bool exempt = false, named = false, asked = false, wanted = false, doubtful = false, left = false;
   };
   struct write {
     std::uint32_t node = 0;

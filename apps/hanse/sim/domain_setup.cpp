@@ -17,6 +17,7 @@ domain_setup::domain_setup(const scenario& s, std::uint64_t seed, checker& judge
         return key_pair::generate(random);
       }()),
       members(judge, s.node_count()), events(judge, s.node_count(), s.topics.size()) {
+  for (std::uint32_t i = 0; i < rule.introducers; ++i) members.named(nodes[i]);
   seeded_random random{(seed << 20) ^ (setup_stream + 1 + 0x5349'4d00'0000'0000)};
   keys.push_back(make_psk(random));
   wrong_keys.push_back(make_psk(random));

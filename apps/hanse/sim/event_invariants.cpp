@@ -14,7 +14,7 @@ std::uint32_t event_checker::process_of(std::uint32_t node, std::size_t topic) {
   auto& p = nodes_[node].publishes[topic];
   if (p == no_process) {
     p = static_cast<std::uint32_t>(processes_.size());
-    processes_.push_back({node, topic, 0, false, false});
+    processes_.push_back({node, topic});
   }
   return p;
 }
@@ -55,6 +55,7 @@ void event_checker::published(std::uint32_t node, std::size_t topic, bool ordere
     e.past = nodes_[node].views[topic].got;
     e.index = ++processes_[e.process].total;
     at(e.past, e.process) = e.index - 1;
+    processes_[e.process].events.push_back(events_.size());
   }
   events_.push_back(std::move(e));
 }
@@ -87,15 +88,31 @@ void event_checker::in_order(view& v, const std::string& name, const event& e) {
     wrong("is not the first of its publisher since the subscription");
   if (begins) at(v.since, e.process) = e.index;
   at(v.got, e.process) = std::max(have, e.index);
-  for (std::uint32_t p = 0; p < e.past.size(); ++p) {
-    if (p == e.process || e.past[p] == 0) continue;
+  const auto past = owed_before(v, e);
+  for (std::uint32_t p = 0; p < past.size(); ++p) {
+    if (p == e.process || past[p] == 0) continue;
     auto& implied = at(v.implied, p);
-    implied = std::max(implied, e.past[p]);
-    const bool is_owed = v.has_joined && e.past[p] > value(v.due, p);
-    if (!is_judged(p) || processes_[p].void_of_debt) continue;
-    if ((value(v.since, p) != 0 || is_owed) && value(v.got, p) + value(v.excused, p) < e.past[p])
-      wrong("comes before number " + std::to_string(e.past[p]) + " " + owner(p) + ", which it depends on");
+    implied = std::max(implied, past[p]);
+    const bool is_owed = v.has_joined && past[p] > value(v.due, p);
+    if ((value(v.since, p) != 0 || is_owed) && value(v.got, p) < past[p])
+      wrong("comes before number " + std::to_string(past[p]) + " " + owner(p) + ", which it depends on");
   }
+}
+
+/// What has to come before `e` at a subscriber: its past, without what is not judged, and without what it depends on
+/// only through events that this subscriber will not get.
+event_checker::vector_clock event_checker::owed_before(const view& v, const event& e) const {
+  auto past = e.past;
+  for (std::uint32_t q = 0; q < e.past.size(); ++q) {
+    if (q == e.process || e.past[q] == 0) continue;
+    const bool is_lost = processes_[q].void_of_debt || value(v.excused, q) > 0 || !is_judged(q);
+    if (!is_lost || value(v.got, q) >= e.past[q]) continue;
+    past[q] = 0;
+    const auto& through = events_[processes_[q].events[e.past[q] - 1]].past;
+    for (std::uint32_t p = 0; p < past.size(); ++p)
+      if (value(through, p) >= past[p]) past[p] = 0;
+  }
+  return past;
 }
 
 void event_checker::gap(std::uint32_t node, std::size_t topic, std::uint32_t from, std::uint64_t count) {

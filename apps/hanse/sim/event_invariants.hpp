@@ -3,7 +3,8 @@
 // Sources: vector clocks (Fidge 1988, Mattern 1989).
 //
 //   event_order    a subscriber gets no event before one that its publisher had got or published before; a subscriber
-//                  that comes later may begin anywhere with each publisher, and from there on the same holds
+//                  that comes later may begin anywhere with each publisher, and from there on the same holds; what
+//                  was removed, with its publisher, or reported as lost passes no order on
 //   event_once     no event twice within one subscription
 //   no_event_lost  at the end subscribers have all that was published since they joined, as far as somebody has it
 //   authentic      what is delivered was published in that topic, by that node, with that body
@@ -60,6 +61,7 @@ private:
     std::size_t topic = 0;
     std::uint32_t total = 0;
     bool over = false, void_of_debt = false;
+    std::vector<std::uint64_t> events = {}; ///< numbers, by index - 1
   };
   struct view { ///< one subscription
     bool open = false, has_joined = false;
@@ -87,6 +89,7 @@ private:
   std::uint32_t process_of(std::uint32_t node, std::size_t topic);
   bool is_judged(std::uint32_t process) const { return !nodes_[processes_[process].node].exempt; }
   void in_order(view& v, const std::string& name, const event& e);
+  vector_clock owed_before(const view& v, const event& e) const;
   std::uint32_t obtainable(std::uint32_t process, std::uint32_t have) const;
 
   checker& judge_;

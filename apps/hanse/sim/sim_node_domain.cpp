@@ -194,7 +194,14 @@ std::string sim_node::domain_unsettled() const {
   if (report->role != domain_role::member)
     return "is " + std::string{to_string(report->role)} +
            (report->why.code == errc::none ? "" : ", " + hanse::to_string(report->why));
-  if (!report->may_write) return "may not write in the domain";
+  // After a restart a third of the members and one, at least two, have to confirm its newest block (docs/domains.md).
+  const auto confirms = [this](auto i) {
+    return i != index_ && world_.nodes[i]->honest() && world_.domain->members.should_be_in(i) &&
+           !world_.domain->members.is_expelled(i);
+  };
+  const auto& all = world_.domain->nodes;
+  const auto needed = std::max<std::ptrdiff_t>(2, static_cast<std::ptrdiff_t>(all.size()) / 3 + 1);
+  if (!report->may_write && std::ranges::count_if(all, confirms) >= needed) return "may not write in the domain";
   // A liar's blocks may wait for ever for what it never sends.
   const auto is_honest = [](const auto& node) { return node->honest(); };
   if (report->pending > 0 && std::ranges::all_of(world_.nodes, is_honest))
