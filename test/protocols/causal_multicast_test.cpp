@@ -175,6 +175,77 @@ TEST_CASE("causal multicast: altered and unauthorised parcels are told apart, an
   CHECK(a.multicast.publish(publisher(0), {}, event_mode::causal, 0).code() == errc::permission_denied);
 }
 
+TEST_CASE("causal multicast: what depends on a publisher that is not known to be allowed yet waits for word of it") {
+  peer a{0}, b{1}, c{2};
+  a.publishes(0);
+  b.publishes(1);
+  const auto first = a.publish(0);
+  b.offer(first);
+  const auto answer = b.publish(1);
+  bool is_known = false;
+  c.multicast.authorise([&](const identity& p) { return is_known || p != publisher(0); });
+  CHECK(c.offer(first) == payload_verdict::unwanted);
+  CHECK(c.offer(answer) == payload_verdict::fresh);
+  c.advance(1000);
+  CHECK(c.delivered().empty());
+  is_known = true;
+  REQUIRE(c.multicast.next_timer());
+  c.advance(1000); // looks again, and asks for what is missing
+  CHECK(c.offer(first) == payload_verdict::fresh);
+  CHECK(c.delivered() == order{{publisher(0), 1}, {publisher(1), 1}});
+  CHECK(c.take<multicast_gap>().empty());
+}
+
+TEST_CASE(
+    "causal multicast: a publisher that stays unknown is waited for once, and never delivered after what it caused") {
+  peer a{0}, b{1}, c{2};
+  a.publishes(0);
+  b.publishes(1);
+  const auto first = a.publish(0);
+  b.offer(first);
+  const auto answer = b.publish(1);
+  bool is_known = false;
+  c.multicast.authorise([&](const identity& p) { return is_known || p != publisher(0); });
+  c.offer(answer);
+  c.advance(9999);
+  CHECK(c.delivered().empty());
+  c.advance(1);
+  CHECK(c.delivered() == order{{publisher(1), 1}});
+  const auto second = a.publish(0), third = a.publish(0);
+  b.offer(second);
+  c.offer(b.publish(1)); // not again
+  CHECK(c.delivered() == order{{publisher(1), 2}});
+  is_known = true;
+  c.offer(first);
+  c.offer(second);
+  CHECK(c.delivered().empty());
+  c.offer(third);
+  CHECK(c.delivered() == order{{publisher(0), 3}});
+  const auto gaps = c.take<multicast_gap>();
+  REQUIRE(gaps.size() == 1);
+  CHECK(gaps[0].lost.first == 1);
+  CHECK(gaps[0].lost.last == 2);
+}
+
+TEST_CASE(
+    "causal multicast: who joins begins after the marks of publishers, too, that it does not know to be allowed") {
+  peer a{0}, c{2};
+  a.publishes(0);
+  const auto first = a.publish(0), second = a.publish(0);
+  bool is_known = false;
+  causal_multicast late{topic, node(3), c.verifier, c.random};
+  late.authorise([&](const identity& p) { return is_known || p != publisher(0); });
+  late.peers_changed({node(1)}, {}, c.now);
+  late.start(0, c.now);
+  const multicast_control welcome = multicast_welcome{true, {{{publisher(0), 1}, 1}}, {}};
+  CHECK(late.receive(node(1), encode(welcome), c.now, c.out));
+  CHECK(c.take<multicast_joined>().size() == 1);
+  is_known = true;
+  CHECK(late.offer(node(1), first, c.now, c.out) == payload_verdict::duplicate);
+  CHECK(late.offer(node(1), second, c.now, c.out) == payload_verdict::fresh);
+  CHECK(c.delivered() == order{{publisher(0), 2}});
+}
+
 TEST_CASE("causal multicast: a fork is proven, told on, and ends delivery of its publisher") {
   peer a{0}, a2{0}, b{1}, c{2};
   a.publishes(0);

@@ -11,6 +11,7 @@ using hanse::test::fault;
 namespace {
 
 constexpr std::uint64_t seeds_each = 8; ///< one of eight has real signatures
+constexpr std::uint64_t domain_seeds_each = 4;
 
 struct matrix_row {
   const char* name;
@@ -101,6 +102,53 @@ TEST_CASE("no seed of the fault matrix violates an invariant") {
   CHECK(runs == 200);
   CHECK(real == 25);
   CHECK(delivered > 10'000); // the workload did run
+}
+
+namespace {
+
+/// A domain with two introducers, all of its work, and a topic, over one dissemination protocol or the other.
+scenario domain_scenario_of(const matrix_row& row, std::uint64_t seed) {
+  auto s = scenario_of(row, seed);
+  s.duration_ms = 15'000;
+  s.workload[0].per_minute = 10;
+  auto& d = s.domain.emplace();
+  d.dissemination = seed % 2 == 0 ? "full-mesh/1" : "plumtree/1";
+  s.topics.emplace_back();
+  s.topics[0].name = "news";
+  const auto add = [&s](work_kind what, std::uint32_t per_minute) -> workload_rule& {
+    s.workload.emplace_back();
+    s.workload.back().what = what;
+    s.workload.back().per_minute = per_minute;
+    return s.workload.back();
+  };
+  add(work_kind::put, 30);
+  add(work_kind::promote, 6);
+  add(work_kind::leave, 1).away_ms = {0, 8000};
+  if (seed % 4 == 3) add(work_kind::expel, 2);
+  auto& publish = add(work_kind::publish, 60);
+  publish.topic = "news";
+  publish.reliable_permille = 950;
+  return s;
+}
+
+} // namespace
+
+TEST_CASE("no seed of the fault matrix violates an invariant of domains and topics") {
+  std::uint64_t writes = 0, events = 0, proofs = 0;
+  for (const auto& row : rows())
+    for (std::uint64_t seed = 0; seed < domain_seeds_each; ++seed) {
+      INFO(row.name, ", seed ", seed);
+      const auto s = domain_scenario_of(row, seed);
+      REQUIRE(problems_of(s).empty());
+      const auto r = run(s, seed);
+      CHECK(test::say(r) == "");
+      writes += r.counters.at("writes");
+      events += r.counters.at("events_delivered");
+      proofs += r.counters.at("proofs");
+    }
+  CHECK(writes > 500);
+  CHECK(events > 5000);
+  CHECK(proofs > 0); // the liars did lie
 }
 
 TEST_CASE("random mixtures of faults violate nothing") {

@@ -6,16 +6,21 @@ namespace hanse::sim {
 
 namespace {
 
-constexpr time_ms misdeed_every_ms = 50;     // a guess: often enough to matter in runs of seconds
-constexpr std::size_t remembered_max = 256;  // payloads
-constexpr std::uint32_t flood_messages = 20; // every time
-constexpr std::uint32_t flood_adverts = 4;   // likewise
+constexpr time_ms misdeed_every_ms = 50;      // a guess: often enough to matter in runs of seconds
+constexpr std::size_t remembered_max = 256;   // payloads
+constexpr std::uint32_t flood_messages = 20;  // every time
+constexpr std::uint32_t flood_adverts = 4;    // likewise
+constexpr std::uint64_t relapse_permille = 5; // of misdeeds: every ten seconds
 
 } // namespace
 
 void sim_node::turn(byzantine_behaviour b) {
   behaviour_ = b;
   world_.judge.exempt(index_);
+  if (world_.domain) {
+    world_.domain->members.exempt(index_);
+    world_.domain->events.exempt(index_);
+  }
   world_.record(trace_kind::fault, index_, static_cast<std::uint64_t>(b), 0, "byzantine: " + std::string{to_string(b)});
   if (life_) later(misdeed_every_ms, [this] { misbehave(); });
 }
@@ -26,6 +31,7 @@ void sim_node::misbehave() {
   switch (*behaviour_) {
   case byzantine_behaviour::equivocate:
     equivocate();
+    if (life_->shared && random_.below(1000) < relapse_permille) relapse();
     break;
   case byzantine_behaviour::withhold:
     break;
@@ -95,6 +101,26 @@ void sim_node::equivocate() {
     first = !first;
     send_adverts(link, {sign(a, key_).wire});
   }
+}
+
+/// Goes on from an old copy of its disk: it writes other blocks in the place of those that it has shown to others, and
+/// begins the chains of its topics anew.
+void sim_node::relapse() {
+  const auto is_shared = [](const auto& entry) { return entry.first.first >= table::domain; };
+  auto old = std::exchange(backup_, disk_);
+  std::erase_if(backup_, [&](const auto& entry) { return !is_shared(entry); });
+  if (old.empty()) return; // next time
+  std::erase_if(disk_, is_shared);
+  disk_.insert(old.begin(), old.end());
+  const auto forgotten = [](const write_request& r) { return r.where >= table::domain; };
+  std::erase_if(life_->waiting, forgotten);
+  std::erase_if(life_->committing, forgotten);
+  start_domain();
+  domain_effects out;
+  (void)life_->shared->domain.assume_current(world_.domain->domain(), local(), out);
+  for (const auto& [peer, link] : life_->announced) life_->shared->domain.link_up(peer, local(), out);
+  perform(std::move(out));
+  put(random_.below(registers_max));
 }
 
 /// What it received or sent before, again, to whomever.

@@ -1,15 +1,19 @@
 // See plan.hpp. Each rule draws from a random stream of its own, so that adding a rule leaves the others' draws alone.
 #include "hanse/sim/plan.hpp"
 
+#include "hanse/sim/domain_invariants.hpp"
+
 #include <algorithm>
 
 namespace hanse::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> action_names{"send",       "loss",  "duplicate",  "replay",
-                                                        "reorder",    "clog",  "block",      "pause",
-                                                        "clock_jump", "crash", "disk_error", "byzantine"};
+constexpr std::array<std::string_view, action_kind_count> action_names{
+    "send",  "loss",       "duplicate", "replay", "reorder", "clog", "block",   "pause", "clock_jump",
+    "crash", "disk_error", "byzantine", "enter",  "leave",   "put",  "promote", "expel", "publish"};
+constexpr std::uint64_t enter_stream = 3000;
+constexpr std::uint64_t level_first = 2, level_count = 18; ///< of those that are promoted: below introducers
 constexpr std::uint64_t contacts_stream = 4000; ///< of random numbers; rules have those from 1 and from 1000 on
 constexpr time_ms flap_ms = 500;                ///< a flapping partition is on, then off, for about so long; a guess
 constexpr time_ms replay_late_ms = 120'000; ///< a replayed message comes again up to so much later (issue: 0–2 min)
@@ -38,6 +42,7 @@ public:
       seeded_random random{stream(1000 + i)};
       add(scenario_.workload[i], random);
     }
+    if (scenario_.domain) add_entries();
     std::erase_if(out_, [this](const action& a) { return a.at >= scenario_.duration_ms; });
     std::stable_sort(out_.begin(), out_.end(), [](const action& a, const action& b) { return a.at < b.at; });
     return std::move(out_);
@@ -69,7 +74,75 @@ private:
     return total / 60'000 + (random.below(60'000) < total % 60'000 ? 1 : 0);
   }
 
+  void add_entries() {
+    seeded_random random{stream(enter_stream)};
+    for (const auto node : domain_nodes(scenario_)) {
+      action a;
+      a.at = std::min(in_range(random, scenario_.domain->enter_ms), scenario_.duration_ms - 1);
+      a.what = action_kind::enter;
+      a.a = node;
+      out_.push_back(a);
+    }
+  }
+
+  /// Work in the domain, by members of it; what needs a rank, by introducers.
+  void add_domain_work(const workload_rule& w, random_source& random) {
+    const auto [from, to] = span(w.when);
+    if (from >= to || !scenario_.domain) return;
+    const auto inside = domain_nodes(scenario_);
+    const auto last_introducer = inside[scenario_.domain->introducers - 1];
+    const bool by_rank = w.what == work_kind::promote || w.what == work_kind::expel;
+    auto doers = members(w.from), targets = members(w.to);
+    std::erase_if(doers, [&](auto n) {
+      return !std::binary_search(inside.begin(), inside.end(), n) || (by_rank && n > last_introducer);
+    });
+    std::erase_if(targets,
+                  [&](auto n) { return !std::binary_search(inside.begin(), inside.end(), n) || n <= last_introducer; });
+    if (w.what == work_kind::leave) std::erase_if(doers, [&](auto n) { return n <= last_introducer; });
+    if (by_rank && targets.empty()) return;
+    for (const auto doer : doers)
+      for (auto n = occurrences(w.per_minute, to - from, random); n > 0; --n) {
+        action a;
+        a.at = from + random.below(to - from);
+        a.a = doer;
+        add_one(w, a, targets, random);
+      }
+  }
+
+  void add_one(const workload_rule& w, action a, const std::vector<std::uint32_t>& targets, random_source& random) {
+    switch (w.what) {
+    case work_kind::put:
+      a.what = action_kind::put;
+      a.x = random.below(registers_max);
+      break;
+    case work_kind::promote:
+      a.what = action_kind::promote;
+      a.b = pick(targets, random);
+      a.x = level_first + random.below(level_count);
+      break;
+    case work_kind::expel:
+      a.what = action_kind::expel;
+      a.b = pick(targets, random);
+      break;
+    case work_kind::leave:
+      a.what = action_kind::leave;
+      a.y = in_range(random, w.away_ms);
+      break;
+    default: {
+      a.what = action_kind::publish;
+      const auto topic = std::find_if(scenario_.topics.begin(), scenario_.topics.end(),
+                                      [&](const topic_rule& t) { return t.name == w.topic; });
+      a.x = static_cast<std::uint64_t>(topic - scenario_.topics.begin());
+      a.y = in_range(random, w.body_octets);
+      a.flag = random.below(1000) < w.reliable_permille;
+      break;
+    }
+    }
+    out_.push_back(a);
+  }
+
   void add(const workload_rule& w, random_source& random) {
+    if (w.what != work_kind::unicast) return add_domain_work(w, random);
     const auto senders = members(w.from), all = members(w.to);
     const auto [from, to] = span(w.when);
     if (from >= to) return;
@@ -136,6 +209,7 @@ private:
   }
 
   void add_byzantine(const fault_rule& f, std::vector<std::uint32_t> victims, random_source& random) {
+    if (scenario_.domain) std::erase(victims, domain_nodes(scenario_).front()); // somebody has to let the others in
     for (std::uint32_t i = 0; i < f.count && !victims.empty(); ++i) {
       const auto at = random.below(victims.size());
       action a;
@@ -237,6 +311,17 @@ std::string_view to_string(action_kind k) noexcept {
   return action_names[static_cast<std::size_t>(k)];
 }
 
+bool has_target(action_kind k) noexcept {
+  return k <= action_kind::block || k == action_kind::promote || k == action_kind::expel;
+}
+
+std::vector<std::uint32_t> domain_nodes(const scenario& s) {
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t i = 0; s.domain && i < s.node_count(); ++i)
+    if (in_group(s, i, s.domain->members)) out.push_back(i);
+  return out;
+}
+
 std::string node_name(const scenario& s, std::uint32_t index) {
   if (index == any_node) return "any";
   for (const auto& g : s.groups) {
@@ -306,6 +391,19 @@ std::string describe(const action& a, const scenario& s) {
     return out + from + " at the next commit, down " + milliseconds(a.y);
   case action_kind::byzantine:
     return out + from + ": " + std::string{to_string(static_cast<byzantine_behaviour>(a.x))};
+  case action_kind::enter:
+    return out + from;
+  case action_kind::leave:
+    return out + from + (a.y > 0 ? " for " + milliseconds(a.y) : " for good");
+  case action_kind::put:
+    return out + from + " in register k" + std::to_string(a.x);
+  case action_kind::promote:
+    return out + from + " gives " + to + " level " + std::to_string(a.x);
+  case action_kind::expel:
+    return out + from + " expels " + to;
+  case action_kind::publish:
+    return out + from + " in " + (a.x < s.topics.size() ? s.topics[a.x].name : "a topic that is none") + ", " +
+           std::to_string(a.y) + " octets" + (a.flag ? "" : ", at best effort");
   }
   return out;
 }

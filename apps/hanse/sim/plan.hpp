@@ -19,7 +19,17 @@ enum class action_kind : std::uint8_t {
   crash,      ///< a stops after x more commits (and after 5 s at last), and starts y ms later
   disk_error, ///< the next commit of a fails; it starts again y ms later
   byzantine,  ///< a behaves as byzantine_behaviour x
+  enter,      ///< a is to be in the domain from now on
+  leave,      ///< a is to leave it, and enters again y ms later; 0: never
+  put,        ///< a writes register x
+  promote,    ///< a gives b level x
+  expel,      ///< a expels b
+  publish,    ///< a publishes y octets in topic x; `flag`: in causal order, else at best effort
 };
+inline constexpr std::size_t action_kind_count = 18;
+
+/// Whether `b` names a node.
+bool has_target(action_kind k) noexcept;
 
 inline constexpr std::uint32_t any_node = UINT32_MAX;
 inline constexpr time_ms clock_jump_max_ms = 3600 * 1000;
@@ -43,6 +53,9 @@ std::string node_name(const scenario& s, std::uint32_t index);
 
 /// Whether node `index` is of `group`; every node is of "*".
 bool in_group(const scenario& s, std::uint32_t index, std::string_view group);
+
+/// The nodes that enter the domain of the scenario, ascending; the first `introducers` of them let others in.
+std::vector<std::uint32_t> domain_nodes(const scenario& s);
 
 /// The nodes that node `index` knows at the start, ascending: all others, or `s.contacts` of them: the next ones, so
 /// that all are connected, and seeded ones.

@@ -26,6 +26,39 @@ fault_rule occurring(fault_kind what, std::uint32_t per_minute, range length_ms)
   return f;
 }
 
+workload_rule work(work_kind what, std::uint32_t per_minute) {
+  workload_rule w;
+  w.what = what;
+  w.per_minute = per_minute;
+  return w;
+}
+
+/// A domain of all nodes, its members' comings and goings, and often a topic; less unicast beside it.
+void add_domain(scenario& s, random_source& random) {
+  const auto chance = [&random](std::uint32_t permille) { return random.below(1000) < permille; };
+  s.workload[0].per_minute = std::min(s.workload[0].per_minute, 30U);
+  auto& d = s.domain.emplace();
+  d.introducers = between(random, 1, 3);
+  d.psk = chance(800);
+  d.enter_ms = {0, s.duration_ms / 4};
+  d.dissemination = chance(500) ? "full-mesh/1" : "plumtree/1";
+  s.workload.push_back(work(work_kind::put, between(random, 5, 40)));
+  if (chance(500)) s.workload.push_back(work(work_kind::promote, between(random, 2, 10)));
+  if (chance(400)) {
+    s.workload.push_back(work(work_kind::leave, between(random, 1, 4)));
+    s.workload.back().away_ms = {0, 12'000};
+  }
+  if (chance(300)) s.workload.push_back(work(work_kind::expel, between(random, 1, 3)));
+  if (!chance(650)) return;
+  s.topics.emplace_back();
+  s.topics[0].name = "news";
+  s.topics[0].history = chance(300) ? 20 : 0;
+  s.workload.push_back(work(work_kind::publish, between(random, 20, 120)));
+  s.workload.back().topic = "news";
+  s.workload.back().reliable_permille = between(random, 800, 1000);
+  s.workload.back().body_octets = {8, chance(200) ? 10'000U : 200U};
+}
+
 } // namespace
 
 scenario random_scenario(std::uint64_t seed) {
@@ -71,6 +104,7 @@ scenario random_scenario(std::uint64_t seed) {
     f.behaviour = static_cast<byzantine_behaviour>(random.below(5));
     s.faults.push_back(f);
   }
+  if (chance(350)) add_domain(s, random);
   // What was sent to a node that answers nothing is waited for until it has expired, and for the skew of clocks.
   s.converge_ms = 400'000;
   return s;

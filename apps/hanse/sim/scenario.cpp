@@ -1,6 +1,9 @@
 // See scenario.hpp: names of its enumerations, and what is wrong with a scenario.
 #include "hanse/sim/scenario.hpp"
 
+#include "hanse/protocols/dissemination.hpp"
+#include "hanse/protocols/topic_event.hpp"
+
 #include <algorithm>
 
 namespace hanse::sim {
@@ -12,9 +15,12 @@ constexpr std::array<std::string_view, 11> fault_names{"loss",  "duplicate",  "r
                                                        "crash", "disk_error", "byzantine"};
 constexpr std::array<std::string_view, 3> mode_names{"symmetric", "asymmetric", "flapping"};
 constexpr std::array<std::string_view, 5> behaviour_names{"equivocate", "withhold", "replay", "forge", "flood"};
+constexpr std::array<std::string_view, work_kind_count> work_names{"unicast", "put",   "promote",
+                                                                   "expel",   "leave", "publish"};
 constexpr std::array<std::string_view, invariant_count> invariant_names{
-    "causal_order", "at_most_once", "no_acknowledged_loss", "one_outcome", "authentic", "adverts_monotonic",
-    "bounded",      "converges"};
+    "causal_order", "at_most_once", "no_acknowledged_loss", "one_outcome", "authentic",      "adverts_monotonic",
+    "bounded",      "converges",    "members_agree",        "values_kept", "no_false_proof", "event_order",
+    "event_once",   "no_event_lost"};
 
 constexpr std::uint32_t per_minute_max = 60'000; // a guess: one a millisecond
 constexpr std::size_t group_name_max = 32;       // characters
@@ -32,6 +38,10 @@ public:
     if (scenario_.node_count() > 1 && scenario_.contacts > 0)
       between("contacts", scenario_.contacts, 0, scenario_.node_count() - 1);
     list("links", scenario_.links, [this](const link_rule& l) { link(l); });
+    if (scenario_.domain) domain(*scenario_.domain);
+    if (scenario_.topics.size() > topics_max)
+      problem("topics", "expected at most " + std::to_string(topics_max) + " topics");
+    list("topics", scenario_.topics, [this](const topic_rule& t) { topic(t); });
     list("workload", scenario_.workload, [this](const workload_rule& w) { work(w); });
     list("faults", scenario_.faults, [this](const fault_rule& f) { fault(f); });
     if (problems_.empty() && expected_sends() > actions_max)
@@ -112,11 +122,50 @@ private:
     known("from", w.from);
     known("to", w.to);
     between("per_minute", w.per_minute, 0, per_minute_max);
-    ordered("body_octets", w.body_octets, 8, body_size_max);
+    ordered("body_octets", w.body_octets, 8, w.what == work_kind::publish ? event_body_max : body_size_max);
+    if (w.what != work_kind::unicast && !scenario_.domain)
+      problem("kind", "expected a \"domain\" in the scenario, for \"" + std::string{to_string(w.what)} + "\"");
+    if (w.what == work_kind::publish && !topic_named(w.topic))
+      problem("topic", "expected one of " + topic_names() + ", found \"" + w.topic + "\"");
+    ordered("away_ms", w.away_ms, 0, duration_max_ms);
     between("ttl_ms", w.ttl_ms, 1, ttl_max_ms);
     between("reliable_permille", w.reliable_permille, 0, 1000);
     between("reply_permille", w.reply_permille, 0, 1000);
     when(w.when);
+  }
+
+  bool topic_named(const std::string& name) const {
+    return std::any_of(scenario_.topics.begin(), scenario_.topics.end(), [&](auto& t) { return t.name == name; });
+  }
+
+  std::string topic_names() const {
+    std::string out;
+    for (const auto& t : scenario_.topics) out += (out.empty() ? "\"" : ", \"") + t.name + "\"";
+    return out.empty() ? "the scenario's \"topics\", of which there are none" : out;
+  }
+
+  void domain(const domain_rule& d) {
+    path_ = "domain.";
+    known("members", d.members);
+    std::uint64_t members = 0;
+    for (const auto& g : scenario_.groups)
+      if (d.members == "*" || d.members == g.name) members += g.count;
+    between("introducers", d.introducers, 1, std::min<std::uint64_t>(std::max<std::uint64_t>(members, 1), 8));
+    ordered("enter_ms", d.enter_ms, 0, scenario_.duration_ms);
+    if (const auto fine = dissemination_registry::builtin().check(d.dissemination, d.parameters); !fine)
+      problem(fine.code() == errc::bad_config ? "parameters" : "dissemination",
+              "expected what a domain may name; " + hanse::to_string(fine.error()));
+    path_.clear();
+  }
+
+  void topic(const topic_rule& t) {
+    if (!scenario_.domain) problem("name", "expected a \"domain\" in the scenario: topics belong to one");
+    if (t.name.empty() || t.name.size() > group_name_max)
+      problem("name", "expected a name of 1.." + std::to_string(group_name_max) + " characters");
+    if (std::count_if(scenario_.topics.begin(), scenario_.topics.end(), [&](auto& o) { return o.name == t.name; }) > 1)
+      problem("name", "\"" + t.name + "\" is there twice");
+    known("subscribers", t.subscribers);
+    between("history", t.history, 0, 1024);
   }
 
   void fault(const fault_rule& f) {
@@ -145,6 +194,10 @@ private:
 };
 
 } // namespace
+
+std::string_view to_string(work_kind k) noexcept {
+  return work_names[static_cast<std::size_t>(k)];
+}
 
 std::string_view to_string(fault_kind k) noexcept {
   return fault_names[static_cast<std::size_t>(k)];

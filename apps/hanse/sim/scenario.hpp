@@ -4,6 +4,8 @@
 
 #include "hanse/transport/sim_network.hpp"
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +42,20 @@ struct link_rule {
   sim_path path;
 };
 
-/// Messages from engines of one group to engines of another.
+/// What a rule of the workload makes nodes do.
+enum class work_kind : std::uint8_t {
+  unicast, ///< messages from engines of one group to engines of another
+  put,     ///< a member writes one of a few registers of the domain
+  promote, ///< an introducer gives a member another level
+  expel,   ///< an introducer expels a member that is none, for good
+  leave,   ///< a member leaves, and comes back after `away_ms`
+  publish, ///< a member publishes in `topic`
+};
+inline constexpr std::size_t work_kind_count = 6;
+
+/// Work of the nodes of one group. `to`, and what is said of messages, is for unicast; `to` also for promote and expel.
 struct workload_rule {
+  work_kind what = work_kind::unicast;
   std::string from = "*";
   std::string to = "*";
   std::uint32_t per_minute = 60;  ///< messages of each sender, at seeded times
@@ -50,8 +64,28 @@ struct workload_rule {
   std::uint32_t ttl_ms = 60'000;
   std::uint32_t reliable_permille = 1000; ///< the others are unreliable tells
   std::uint32_t reply_permille = 0;       ///< deliveries that make the receiver send to a seeded engine: causal chains
+  std::string topic;                      ///< publish: the name
+  range away_ms{5'000, 15'000};           ///< leave; 0: for good
   period when;
 };
+
+/// One domain that nodes enter.
+struct domain_rule {
+  std::string members = "*";                     ///< the group whose nodes enter
+  std::uint32_t introducers = 2;                 ///< the first so many of them
+  bool psk = true;                               ///< newcomers prove that they know a key
+  range enter_ms{0, 3'000};                      ///< when each enters first
+  std::string dissemination = "full-mesh/1";     ///< of topics
+  std::map<std::string, std::string> parameters; ///< of that protocol
+};
+
+/// One topic of that domain. Nodes that publish there need not subscribe.
+struct topic_rule {
+  std::string name;
+  std::string subscribers = "*"; ///< members of the domain only
+  std::uint32_t history = 0;     ///< earlier events that subscribers ask for
+};
+inline constexpr std::size_t topics_max = 16; ///< of one scenario; a guess
 
 enum class fault_kind : std::uint8_t {
   loss,       ///< messages vanish between two nodes
@@ -64,7 +98,7 @@ enum class fault_kind : std::uint8_t {
   clock_jump, ///< a node restarts with a clock that is wrong by up to `length_ms`, until the healed phase
   crash,      ///< a node stops at a durable step, and starts again after `length_ms` from what was durable
   disk_error, ///< a commit fails: the node stops, and starts again after `length_ms`
-  byzantine,  ///< `count` nodes misbehave from the start
+  byzantine,  ///< `count` nodes misbehave from the start; the domain's first introducer is never one of them
 };
 
 enum class partition_mode : std::uint8_t { symmetric, asymmetric, flapping };
@@ -102,9 +136,16 @@ enum class invariant : std::uint8_t {
   adverts_monotonic,
   bounded,
   converges,
+  members_agree,
+  values_kept,
+  no_false_proof,
+  event_order,
+  event_once,
+  no_event_lost,
 };
-inline constexpr std::size_t invariant_count = 8;
+inline constexpr std::size_t invariant_count = 14;
 
+std::string_view to_string(work_kind k) noexcept;
 std::string_view to_string(fault_kind k) noexcept;
 std::string_view to_string(partition_mode m) noexcept;
 std::string_view to_string(byzantine_behaviour b) noexcept;
@@ -123,11 +164,13 @@ struct scenario {
   std::vector<link_rule> links;
   std::vector<workload_rule> workload;
   std::vector<fault_rule> faults;
-  std::vector<invariant> expect; ///< empty: all
-  time_ms duration_ms = 20'000;  ///< of the phase with workload and faults
-  time_ms converge_ms = 120'000; ///< the healed phase: by its end everything must have settled
-  std::uint32_t contacts = 0;    ///< tickets that each node has of others at the start; 0: of all
-  bool gossip = true;            ///< adverts of others are passed on; false: nodes know their contacts only
+  std::optional<domain_rule> domain;
+  std::vector<topic_rule> topics; ///< need a domain
+  std::vector<invariant> expect;  ///< empty: all
+  time_ms duration_ms = 20'000;   ///< of the phase with workload and faults
+  time_ms converge_ms = 120'000;  ///< the healed phase: by its end everything must have settled
+  std::uint32_t contacts = 0;     ///< tickets that each node has of others at the start; 0: of all
+  bool gossip = true;             ///< adverts of others are passed on; false: nodes know their contacts only
   signing_share signatures = signing_share::some;
 
   std::uint32_t node_count() const noexcept;

@@ -14,7 +14,7 @@ public:
       : best_(std::move(schedule)), left_(runs_max), fails_(fails) {}
 
   std::vector<action> run() {
-    for (std::size_t kind = 0; kind <= static_cast<std::size_t>(action_kind::byzantine); ++kind)
+    for (std::size_t kind = 0; kind < action_kind_count; ++kind)
       without([kind](const action& a) { return static_cast<std::size_t>(a.what) == kind; });
     std::uint32_t nodes = 0;
     for (const auto& a : best_)

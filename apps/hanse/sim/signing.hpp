@@ -3,6 +3,9 @@
 #pragma once
 
 #include "hanse/protocols/message_batch.hpp"
+#include "hanse/protocols/topic_event.hpp"
+
+#include <memory>
 
 namespace hanse::sim {
 
@@ -29,11 +32,16 @@ public:
   /// Errors: those of hanse::open, or what comes next to them.
   expected<opened_payload> open(const shared_bytes& payload) const;
 
+  /// Of events of topics. `random` must outlive the signer.
+  std::unique_ptr<event_signer> make_event_signer(const key_pair& key, random_source& random) const;
+  event_verifier& events() const { return *events_; }
+
 private:
   signature_octets stand_in(const identity& signer, const digest& message) const;
 
   bool real_;
   std::array<std::byte, 32> secret_;
+  std::unique_ptr<event_verifier> events_;
 };
 
 } // namespace hanse::sim

@@ -73,6 +73,7 @@ void sim_node::start() {
   world_.net.listen(network_host(index_));
   advertise();
   persist_ids();
+  if (world_.domain) start_domain();
   if (lives_ > 1) keep_links();
   if (behaviour_) later(0, [this] { misbehave(); });
   finish();
@@ -149,6 +150,7 @@ void sim_node::crash() {
   paused_until_ = 0;
   world_.net.crash(network_host(index_), world_.now);
   world_.judge.crashed(index_);
+  if (world_.domain) world_.domain->events.ended(index_);
 }
 
 void sim_node::restart(time_ms down_ms) {
@@ -224,6 +226,14 @@ void sim_node::check_bounds() const {
   world_.judge.size("engines known", life_->adverts.engine_count(), advert_engines_max);
   world_.judge.size("replay pairs", life_->replay.size(), replay_pairs_max);
   world_.judge.size("replay ids", life_->replay.remembered_ids(), replay_ids_max);
+  if (life_->shared && life_->shared->topics)
+    for (const auto& topic : life_->shared->topics->all_topics()) {
+      const auto is = life_->shared->topics->info(topic)->multicast;
+      const multicast_config at_most;
+      world_.judge.size("events held back", is.pending, at_most.pending_max);
+      world_.judge.size("events kept", is.stored, at_most.store_events_max);
+      world_.judge.size("chains of publishers", is.chains, at_most.chains_max);
+    }
   const pool_config pool_limits;
   world_.judge.size("links", life_->pool.links(), pool_limits.links_max);
   world_.judge.size("handshakes", life_->pool.handshakes(), pool_limits.handshakes_max);
@@ -309,6 +319,7 @@ void sim_node::persist_ids() {
 }
 
 void sim_node::finish() {
+  flush_services();
   unicast_effects effects;
   life_->unicast.flush(local(), effects);
   perform(std::move(effects));

@@ -6,10 +6,12 @@
 
 #include "hanse/sim/world.hpp"
 
+#include "hanse/domains/domain_node.hpp"
 #include "hanse/protocols/message_clock.hpp"
 #include "hanse/protocols/reliable_unicast.hpp"
 #include "hanse/protocols/replay_window.hpp"
 #include "hanse/protocols/routing.hpp"
+#include "hanse/protocols/topics.hpp"
 #include "hanse/transport/link.hpp"
 #include "hanse/transport/pool.hpp"
 
@@ -50,6 +52,12 @@ public:
   void post(std::uint64_t number, std::size_t octets);
   void on_event(sim_event& e);
 
+  // --- the domain of the run ---
+  void act(const action& a); ///< precondition: of a kind from `enter` on
+  void probe_domain();
+  std::string domain_unsettled() const; ///< for who should be a member; empty if nothing
+  domain_sight sight() const;           ///< precondition: alive()
+
   // --- what the judge wants to know ---
   /// What is not settled yet, in words; empty if nothing.
   std::string unsettled() const;
@@ -64,9 +72,10 @@ public:
   bool connected(const identity& node) const override;
   expected<unit> reachable(const identity& node, const transport_preferences& wanted) const override;
   const composite_descriptor* group(const identity&) const override { return nullptr; }
+  const domain_members* domain(const identity& id) const override;
 
 private:
-  enum class table : std::uint8_t { clock, adverts, unicast };
+  enum class table : std::uint8_t { clock, adverts, unicast, domain, domain_role, lace, topics };
   struct posted {
     envelope message;
     bool reliable = false;
@@ -85,6 +94,18 @@ private:
     bool up = false;
     std::deque<outbound> queue;
     time_ms timer_at = 0; ///< virtual; 0: not armed
+  };
+  /// Of a life, where the run has a domain.
+  struct services {
+    explicit services(sim_node& n);
+    domain_node domain;
+    std::optional<class topics> topics;                          ///< once the epochs of this life are durable
+    domain_members view;                                         ///< as the router knows the domain
+    bool takes_part = false;                                     ///< the topics know that this node is a member
+    bool looks = false;                                          ///< at the domain, in a moment
+    std::uint64_t epoch = 0;                                     ///< of the next publisher here
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> writes; ///< token and number of what is not durable yet
+    time_ms timer = 0;
   };
   /// All that a crash destroys.
   struct life_state {
@@ -106,6 +127,7 @@ private:
     bool commit_under_way = false;
     time_ms unicast_timer = 0, pool_timer = 0;
     bool swept = false;
+    std::unique_ptr<services> shared; ///< null where the run has no domain
   };
 
   // sim_node.cpp: life, disk, time
@@ -158,7 +180,35 @@ private:
   bool learn_one(const bytes& wire, advert_origin origin);
   void perform(advert_effects effects);
 
+  // sim_node_domain.cpp: as domain_engine, and the operator of the node
+  void start_domain();
+  void operate();
+  void operate_again();
+  void domain_link(const identity& peer, bool up);
+  void to_services(const envelope& m);
+  expected<unit> in_scope(const envelope& m) const;
+  void post_to_node(const identity& to, const protocol_id& protocol, bytes body, std::optional<identity> scope);
+  void enter_domain();
+  void leave_domain(time_ms away_ms);
+  void put(std::uint64_t key);
+  void count_operation(const expected<unit>& done, std::uint64_t& counter, action_kind what, std::uint64_t number);
+  void perform(domain_effects effects);
+  void write(domain_write w);
+  void arm_services();
+  void flush_services();
+
+  // sim_node_topics.cpp: as topic_engine
+  void start_topics();
+  void look_at_domain();
+  void look_soon();
+  void take_domain();
+  void leave_topics();
+  void publish(std::size_t topic, std::size_t octets, bool ordered);
+  void perform(topics_effects effects);
+  void event_delivered(const topic_deliver& d);
+
   // byzantine.cpp
+  void relapse();
   void misbehave();
   void remember(const shared_bytes& payload);
   void equivocate();
@@ -187,6 +237,8 @@ private:
   time_ms crash_down_ms_ = 0;
   std::optional<byzantine_behaviour> behaviour_;
   std::deque<shared_bytes> remembered_;
+  bool enters_ = false;                             ///< its operator wants it to be in the domain
+  std::map<std::pair<table, bytes>, bytes> backup_; ///< of a byzantine node's disk
 };
 
 } // namespace hanse::sim

@@ -171,10 +171,14 @@ void sim_node::check_peer(const identity& peer) {
   const auto link = life_->connections.find(current);
   const bool usable = link != life_->connections.end() && link->second.up;
   if (told == current || (told != 0 && !usable && life_->connections.contains(told))) return;
-  if (told != 0) life_->announced.erase(it);
+  if (told != 0) {
+    life_->announced.erase(it);
+    domain_link(peer, false);
+  }
   if (!usable) return;
   life_->announced[peer] = current;
   announce(peer, current);
+  domain_link(peer, true);
 }
 
 /// Adverts go first on a new link: no message may overtake the advert of its source.
@@ -230,12 +234,7 @@ void sim_node::flush_links() {
     life_->dirty.erase(life_->dirty.begin());
     const auto it = life_->connections.find(id);
     if (it == life_->connections.end()) continue;
-    if (it->second.machine->state() != link_state::up) {
-      auto unsent = std::exchange(it->second.queue, {});
-      bounce({std::make_move_iterator(unsent.begin()), std::make_move_iterator(unsent.end())},
-             {errc::link_closed, "the link has closed"});
-      continue;
-    }
+    if (it->second.machine->state() != link_state::up) continue; // its end is near, and gives the queue back
     link_effects fx;
     while (!it->second.queue.empty() && send_group(it->second, fx)) {
     }

@@ -1,4 +1,5 @@
 // See sim_node.hpp. Here: messages, as router_engine and the gateway of an engine handle them.
+#include "hanse/sim/sim_body.hpp"
 #include "hanse/sim/sim_node.hpp"
 
 namespace hanse::sim {
@@ -15,29 +16,9 @@ const protocol_id& sim_protocol() {
   return id;
 }
 
-/// A body begins with the number of its message; the rest follows from the number.
-bytes body_of(std::uint64_t number, std::size_t size) {
-  bytes out(std::max<std::size_t>(size, 8));
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(number >> (8 * (i % 8)) ^ i / 8);
-  return out;
-}
-
-std::uint64_t number_in(byte_view body) {
-  std::uint64_t out = 0;
-  for (std::size_t i = 0; i < 8 && i < body.size(); ++i) out |= std::to_integer<std::uint64_t>(body[i]) << (8 * i);
-  return out;
-}
-
-/// 0 for what streams say to each other.
+/// 0 for what is not from engine to engine.
 std::uint64_t message_number(const envelope& m) {
-  return m.protocol.name == unicast_protocol().name ? 0 : number_in(m.body.view());
-}
-
-/// FNV-1a: the judge's own way to tell bodies apart.
-std::uint64_t fingerprint(byte_view body) {
-  std::uint64_t h = 14695981039346656037U;
-  for (const auto b : body) h = (h ^ std::to_integer<std::uint64_t>(b)) * 1099511628211U;
-  return h;
+  return m.protocol.name == sim_protocol().name ? number_in(m.body.view()) : 0;
 }
 
 } // namespace
@@ -131,7 +112,8 @@ void sim_node::bounce(std::vector<outbound> unsent, const error& why) {
 
 /// The checks in the router's order: host, time, then stream or replay.
 void sim_node::receive(const identity& peer, envelope m) {
-  world_.record(trace_kind::receive, index_, message_number(m), world_.owner(m.source));
+  world_.record(trace_kind::receive, index_, message_number(m), world_.owner(m.source),
+                world_.log && m.destination == node_id() ? m.protocol.name : std::string{});
   if (m.source != peer && life_->adverts.node_of(m.source) != peer)
     return world_.drop(index_, message_number(m), errc::not_hosted);
   screen(std::move(m));
@@ -141,6 +123,7 @@ void sim_node::screen(envelope m) {
   const auto now = local();
   const auto number = message_number(m);
   if (const auto timely = check_time(m, now); !timely) return world_.drop(index_, number, timely.error().code);
+  if (const auto within = in_scope(m); !within) return world_.drop(index_, number, within.error().code);
   if (m.stream) {
     if (m.destination != engine_id()) return world_.drop(index_, number, errc::engine_down);
     unicast_effects effects;
@@ -157,6 +140,7 @@ void sim_node::screen(envelope m) {
 }
 
 void sim_node::dispatch(envelope m, std::optional<stream_ref> delivery) {
+  if (life_->shared && m.destination == node_id()) return to_services(m);
   if (m.protocol.name != unicast_protocol().name) return to_engine(m, std::move(delivery));
   unicast_effects effects;
   const auto done = life_->unicast.receive_control(m.source, m.destination, m.body.view(), local(), effects);

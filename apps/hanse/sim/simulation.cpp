@@ -47,6 +47,7 @@ private:
     set_paths();
     // All start before any learns tickets of the others, so that each ticket is there to be learnt.
     for (auto& node : world_.nodes) node->start();
+    if (world_.domain) world_.domain->seal(world_);
     for (std::uint32_t i = 0; i < n; ++i)
       world_.nodes[i]->set_contacts(contacts_of(world_.what, world_.seed, i), world_.what.contacts > 0);
     for (auto& node : world_.nodes) node->meet();
@@ -82,6 +83,10 @@ private:
   void perform(const action& a) {
     if (world_.healed || (a.a != any_node && a.a >= world_.nodes.size())) return;
     if (a.what == action_kind::send) return send(a);
+    if (a.what >= action_kind::enter) {
+      if (world_.domain) world_.nodes[a.a]->act(a);
+      return;
+    }
     world_.record(trace_kind::fault, a.a, static_cast<std::uint64_t>(a.what), a.b,
                   options_.log ? describe(a, world_.what) : std::string{});
     switch (a.what) {
@@ -108,6 +113,8 @@ private:
     case action_kind::byzantine:
       return world_.nodes[a.a]->turn(static_cast<byzantine_behaviour>(a.x));
     case action_kind::send:
+      return;
+    default: // not faults
       return;
     }
   }
@@ -145,7 +152,7 @@ private:
 
   void check() {
     for (const auto& node : world_.nodes) node->check_bounds();
-    if (converged_at_ == 0 && probed_ && unsettled().empty()) {
+    if (converged_at_ == 0 && probed_ && !unsettled() && !probe_domain()) {
       converged_at_ = world_.now;
       world_.record(trace_kind::converged, any_node);
       world_.events.at(world_.now + linger_ms, [this] { done_ = true; });
@@ -153,15 +160,26 @@ private:
     world_.events.at(world_.now + check_every_ms, [this] { check(); });
   }
 
-  /// What is still under way, in words.
-  std::string unsettled() const {
-    if (world_.probes_open > 0) return std::to_string(world_.probes_open) + " messages of the healed phase";
+  /// Once all is well, every honest member writes and publishes: that has to arrive, too. True if it did so now.
+  bool probe_domain() {
+    if (!world_.domain || std::exchange(domain_probed_, true)) return false;
+    for (const auto i : world_.domain->nodes)
+      if (world_.nodes[i]->honest()) world_.nodes[i]->probe_domain();
+    return true;
+  }
+
+  /// What is still under way, and the invariant that this would break in the end.
+  std::optional<broken> unsettled() const {
+    const auto some = [](std::string what) { return broken{invariant::converges, std::move(what)}; };
+    if (world_.probes_open > 0) return some(std::to_string(world_.probes_open) + " messages of the healed phase");
     for (const auto& node : world_.nodes) {
       if (!node->honest()) continue;
       if (const auto what = node->unsettled(); !what.empty())
-        return node_name(world_.what, node->index()) + ": " + what;
+        return some(node_name(world_.what, node->index()) + ": " + what);
     }
-    return adverts_apart();
+    if (auto what = adverts_apart(); !what.empty()) return some(std::move(what));
+    if (world_.domain) return sim::unsettled(world_);
+    return std::nullopt;
   }
 
   /// Linked nodes tell each other: both hold the same version of what either knows of an honest node.
@@ -184,12 +202,17 @@ private:
   }
 
   void conclude() {
-    if (converged_at_ == 0)
-      world_.judge.violate(invariant::converges, "not settled " + std::to_string(world_.what.converge_ms) +
-                                                     " ms after the faults ended: " +
-                                                     (probed_ ? unsettled() : std::string{"nothing was tried"}));
-    else
-      world_.judge.finish();
+    if (converged_at_ == 0) {
+      const auto left = probed_ ? unsettled() : broken{invariant::converges, "nothing was tried"};
+      const auto why = left.value_or(broken{invariant::converges, "only just"});
+      world_.judge.violate(why.what, "not settled " + std::to_string(world_.what.converge_ms) +
+                                         " ms after the faults ended: " + why.text);
+      return;
+    }
+    world_.judge.finish();
+    if (!world_.domain || !is_open(world_)) return;
+    world_.domain->members.finish(sights(world_));
+    if (const auto late = sim::unsettled(world_)) world_.judge.violate(late->what, late->text);
   }
 
   run_result result() {
@@ -228,8 +251,24 @@ private:
                   {"pauses", c.pauses},
                   {"clock_jumps", c.clock_jumps},
                   {"records", world_.hash.records()}};
+    if (world_.domain) count_domain(r);
     for (const auto& [code, n] : c.dropped) r.counters["drop." + std::string{to_string(code)}] = n;
     return r;
+  }
+
+  void count_domain(run_result& r) const {
+    const auto& c = world_.counters;
+    r.counters["role_changes"] = c.role_changes;
+    r.counters["writes"] = c.writes;
+    r.counters["removals"] = c.removals;
+    r.counters["promotions"] = c.promotions;
+    r.counters["operations_refused"] = c.operations_refused;
+    r.counters["events"] = c.events;
+    r.counters["events_refused"] = c.events_refused;
+    r.counters["events_delivered"] = world_.domain->events.deliveries();
+    r.counters["topic_joins"] = c.topic_joins;
+    r.counters["gaps"] = c.gaps;
+    r.counters["proofs"] = c.proofs;
   }
 
   world world_;
@@ -238,7 +277,7 @@ private:
   std::size_t next_ = 0; // of the schedule
   std::uint64_t steps_ = 0;
   time_ms converged_at_ = 0;
-  bool probed_ = false, done_ = false, interrupted_ = false;
+  bool probed_ = false, domain_probed_ = false, done_ = false, interrupted_ = false;
 };
 
 } // namespace

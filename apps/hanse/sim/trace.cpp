@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::size_t block_size = 64 * 1024;
 
-constexpr std::array<std::string_view, 22> kind_names{
-    "start",  "crash",      "pause",   "resume",  "fault",     "dial",     "link_up", "link_down",
-    "send",   "transmit",   "receive", "deliver", "handled",   "confirm",  "fail",    "drop",
-    "commit", "disk_error", "advert",  "heal",    "converged", "violation"};
+constexpr std::array<std::string_view, 29> kind_names{
+    "start",     "crash",      "pause",   "resume",  "fault",     "dial",      "link_up", "link_down",
+    "send",      "transmit",   "receive", "deliver", "handled",   "confirm",   "fail",    "drop",
+    "commit",    "disk_error", "advert",  "heal",    "converged", "violation", "role",    "written",
+    "published", "joined",     "event",   "gap",     "proof"};
 
 template <class T>
 void put(bytes& out, T value) {
@@ -60,6 +61,13 @@ std::string detail(const trace_record& r, const std::vector<std::string>& names)
   if (r.what == trace_kind::drop) out = message_name(r.x) + " " + std::string{to_string(static_cast<errc>(r.y))};
   if (r.what == trace_kind::commit || r.what == trace_kind::disk_error) out = std::to_string(r.x) + " writes";
   if (r.what == trace_kind::advert) out = name_of(r.y, names) + " version " + std::to_string(r.x);
+  if (r.what == trace_kind::published || r.what == trace_kind::event) {
+    out += '*';
+    out += std::to_string(r.x);
+    if (r.what == trace_kind::event) out += " from " + name_of(r.y, names);
+  }
+  if (r.what == trace_kind::gap) out = std::to_string(r.x) + " events of " + name_of(r.y, names);
+  if (r.what == trace_kind::proof) out = name_of(r.x, names);
   if (!r.text.empty()) out += (out.empty() ? "" : ": ") + r.text;
   return out;
 }

@@ -32,6 +32,13 @@ enum class trace_kind : std::uint8_t {
   heal,
   converged,
   violation, // of the whole run; node is any_node
+  role,      // x: domain_role; the text says why
+  written,   // x: number of a write to a register, or 0; y: action_kind
+  published, // x: event number, y: topic
+  joined,    // y: topic
+  event,     // x: event number, y: the publishing node
+  gap,       // x: places that are lost, y: the publishing node
+  proof,     // x: the node that is held to lie
 };
 
 std::string_view to_string(trace_kind k) noexcept;

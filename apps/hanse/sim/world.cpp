@@ -31,6 +31,7 @@ world::world(const scenario& s, std::uint64_t seed_of_run, trace_log* log_of_run
       signing(is_real(s, seed), stream(seed, signing_stream)), chaos(stream(seed, chaos_stream)), judge(s.node_count()),
       log(log_of_run) {
   judge.expect(s.expect);
+  if (s.domain) domain = std::make_unique<domain_setup>(s, seed, judge);
 }
 
 world::~world() = default;

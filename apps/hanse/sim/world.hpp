@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hanse/sim/agenda.hpp"
+#include "hanse/sim/domain_setup.hpp"
 #include "hanse/sim/invariants.hpp"
 #include "hanse/sim/signing.hpp"
 #include "hanse/sim/simulation.hpp"
@@ -53,6 +54,8 @@ struct run_counters {
   std::uint64_t payloads = 0, octets = 0, payloads_lost = 0, payloads_repeated = 0, payloads_late = 0;
   std::uint64_t starts = 0, crashes = 0, commits = 0, disk_errors = 0, dials = 0, links = 0, links_lost = 0;
   std::uint64_t adverts_learned = 0, misdeeds = 0, pauses = 0, clock_jumps = 0, network_events = 0;
+  std::uint64_t role_changes = 0, writes = 0, removals = 0, promotions = 0, operations_refused = 0;
+  std::uint64_t events = 0, events_refused = 0, topic_joins = 0, gaps = 0, proofs = 0;
   std::map<errc, std::uint64_t> dropped;
 };
 
@@ -90,6 +93,7 @@ struct world {
   signing_policy signing;
   message_chaos chaos;
   checker judge;
+  std::unique_ptr<domain_setup> domain; ///< null where the scenario has none
   trace_hash hash;
   trace_log* log;
   run_counters counters;

@@ -202,7 +202,12 @@ bool impl::deps_satisfied(const topic_event& e, const identity& from, time_ms no
   for (const auto& dep : e.deps) {
     auto* c = find(dep.chain);
     if (c && c->delivered >= dep.seq) continue;
-    if (forked_.contains(dep.chain.publisher) || !may_publish(dep.chain.publisher) || is_over(dep.chain)) continue;
+    if (forked_.contains(dep.chain.publisher) || is_over(dep.chain)) continue;
+    if (!may_publish(dep.chain.publisher)) {
+      if (is_awaited(dep.chain.publisher, now)) all = false;
+      continue;
+    }
+    if (!strangers_.empty()) strangers_.erase(dep.chain.publisher);
     all = false;
     if (!c) c = find_or_make(dep.chain, false);
     if (!c) continue;
@@ -212,9 +217,51 @@ bool impl::deps_satisfied(const topic_event& e, const identity& from, time_ms no
   return all;
 }
 
+// Whether a publisher that may not publish here is still likely to be a new one.
+bool impl::is_awaited(const identity& stranger, time_ms now) {
+  const auto is_past = [&](const auto& s) { return now >= s.second + config_.stranger_ms; };
+  if (strangers_.size() >= config_.rumours_max && !strangers_.contains(stranger)) {
+    std::erase_if(strangers_, is_past);
+    if (strangers_.size() >= config_.rumours_max) return false;
+  }
+  const auto& entry = *strangers_.try_emplace(stranger, now).first;
+  if (is_past(entry)) return false;
+  const auto at = std::min<time_ms>(now + config_.want_timeout_ms, entry.second + config_.stranger_ms);
+  if (!strangers_at_ || *strangers_at_ > at) strangers_at_ = at;
+  return true;
+}
+
+// What was depended on comes no more, whoever its publisher turns out to be: it would come too late.
+void impl::pass_over(const event_dep& dep) {
+  if (may_publish(dep.chain.publisher) || forked_.contains(dep.chain.publisher)) return;
+  auto* c = find_or_make(dep.chain, false);
+  if (!c || c->delivered >= dep.seq) return;
+  c->unheard += dep.seq - c->delivered;
+  skip_to(*c, dep.seq);
+}
+
+void impl::skip_to(chain& c, std::uint64_t seq) {
+  if (!c.stored.empty()) { // the store has no gaps
+    std::erase(order_, &c);
+    for (const auto& s : c.stored) stored_octets_ -= s.size();
+    c.stored.clear();
+  }
+  c.delivered = seq;
+  c.known = std::max(c.known, seq);
+  c.tip.reset();
+  forget_pending(c, seq);
+  set_head(c, false);
+}
+
 void impl::deliver(chain& c, topic_event&& e, slot&& where, time_ms now, multicast_effects& out) {
-  for (const auto& dep : e.deps)
+  for (const auto& dep : e.deps) {
+    pass_over(dep);
     if (auto* other = find(dep.chain); other && other->delivered <= dep.seq) set_head(*other, false);
+  }
+  if (const auto unheard = std::exchange(c.unheard, 0)) {
+    ++stats_.gaps;
+    out.emplace_back(multicast_gap{{c.key, c.delivered + 1 - std::min(unheard, c.delivered), c.delivered}});
+  }
   c.delivered = e.seq;
   c.tip = where.id();
   c.known = std::max(c.known, e.seq);
@@ -273,8 +320,9 @@ void impl::drain_all(time_ms now, multicast_effects& out) {
   for (bool progress = true; progress;) {
     progress = false;
     for (auto it = waiting_.begin(); it != waiting_.end();) {
-      auto& c = chains_.at(*it++); // drain may erase it
-      progress = drain(c, now, out) || progress;
+      const auto key = *it; // drain may erase it, and others
+      progress = drain(chains_.at(key), now, out) || progress;
+      it = waiting_.upper_bound(key);
     }
   }
 }

@@ -95,7 +95,9 @@ void impl::on(const identity& from, const multicast_welcome& w, time_ms now, mul
 void impl::settle(const std::vector<chain_mark>& marks, time_ms now, multicast_effects& out) {
   joined_ = true;
   for (const auto& mark : marks) {
-    if (!may_publish(mark.chain.publisher) || forked_.contains(mark.chain.publisher)) continue;
+    // Of publishers that may not publish as well: this node may only not know yet that they may, and what is before
+    // the mark would then come after what depends on it.
+    if (forked_.contains(mark.chain.publisher)) continue;
     auto* c = find_or_make(mark.chain, true);
     if (!c || c->delivered > 0) continue; // a chain of this node's own
     c->delivered = mark.seq;

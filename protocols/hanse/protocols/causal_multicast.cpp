@@ -134,6 +134,7 @@ std::optional<time_ms> causal_multicast::impl::next_timer() const {
   const auto sooner = [&](time_ms when) { next = next ? std::min(*next, when) : when; };
   for (const auto& key : needy_) sooner(chains_.at(key).want_at);
   if (started_ && !joined_) sooner(join_at_);
+  if (strangers_at_) sooner(*strangers_at_);
   return next;
 }
 
@@ -201,6 +202,10 @@ expected<unit> causal_multicast::receive(const identity& from, byte_view body, t
 
 void causal_multicast::tick(time_ms now, multicast_effects& out) {
   impl_->tick_joining(now, out);
+  if (impl_->strangers_at_ && *impl_->strangers_at_ <= now) {
+    impl_->strangers_at_.reset();
+    impl_->drain_all(now, out);
+  }
   impl_->send_wants(now, out);
   if (impl_->digest_at_ && *impl_->digest_at_ <= now) impl_->send_digests(now, out);
 }

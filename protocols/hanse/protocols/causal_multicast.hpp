@@ -9,6 +9,9 @@
 // reachable node still keeps what another one misses: stores are bounded. What nobody keeps any more is skipped after
 // `give_up_ms` and reported as `multicast_gap`, never silently.
 //
+// Events of publishers that may not publish are not delivered. One that may, but is not known to yet, is waited for by
+// what depends on its events for `stranger_ms`; after that they are skipped, and reported as a gap when it is known.
+//
 // A publisher that signs two events for one place in its chain has forked: nothing of it is delivered any more, here
 // and wherever the proof arrives.
 //
@@ -41,6 +44,8 @@ struct multicast_config {
   std::uint32_t want_timeout_max_ms = 2000;
   std::uint32_t give_up_ms = 30'000;      ///< then, if half of the members (at most 16) lack it, it is skipped
   std::uint32_t give_up_max_ms = 600'000; ///< then it is skipped in any case
+  std::uint32_t stranger_ms = 10'000;     ///< an event waits so long for one of a publisher that may not publish, as
+                                          ///< far as is known here: word of its membership may be on its way
   std::uint32_t join_timeout_ms = 300;    ///< then the next member is asked
   std::uint32_t join_tries = 10;          ///< members asked in vain, then the node is on its own
   std::uint32_t join_alone_ms = 1000;     ///< nobody to ask for so long: the node is the first

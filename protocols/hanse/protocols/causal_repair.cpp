@@ -120,22 +120,15 @@ void impl::send_wants(time_ms now, multicast_effects& out) {
 
 // Nobody has what is missing next: it is skipped, if something waits for it.
 void impl::give_up(chain& c, time_ms now, multicast_effects& out) {
-  auto skip_to = c.delivered;
-  if (!c.pending.empty()) skip_to = c.pending.begin()->first - 1;
-  if (c.pending.empty() && c.required > c.delivered) skip_to = c.required;
+  auto last = c.delivered;
+  if (!c.pending.empty()) last = c.pending.begin()->first - 1;
+  if (c.pending.empty() && c.required > c.delivered) last = c.required;
   c.want_at = 0;
   needy_.erase(c.key);
-  if (skip_to > c.delivered) {
+  if (last > c.delivered) {
     ++stats_.gaps;
-    out.emplace_back(multicast_gap{{c.key, c.delivered + 1, skip_to}});
-    if (!c.stored.empty()) { // the store has no gaps
-      std::erase(order_, &c);
-      for (const auto& s : c.stored) stored_octets_ -= s.size();
-      c.stored.clear();
-    }
-    c.delivered = skip_to;
-    c.tip.reset();
-    set_head(c, false);
+    out.emplace_back(multicast_gap{{c.key, c.delivered + 1, last}});
+    skip_to(c, last);
     if (!c.pending.empty() && c.known > c.delivered) need(c, now);
   } else if (c.pending.empty()) {
     c.known = c.delivered; // believed no longer
@@ -167,7 +160,9 @@ std::vector<chain_mark> impl::digest_marks(bool idle, time_ms now) {
   for (std::size_t i = 0; i < chains_.size() && marks.size() < digest_marks_max; ++i) {
     if (it == chains_.end()) it = chains_.begin();
     const auto& c = it++->second;
-    if (c.delivered == 0 || (!idle && c.changed_ms + since < now) || forked_.contains(c.key.publisher)) continue;
+    if (c.delivered == 0 || c.unheard != 0 || (!idle && c.changed_ms + since < now) ||
+        forked_.contains(c.key.publisher))
+      continue;
     marks.push_back({c.key, c.delivered});
     digest_after_ = c.key;
   }

@@ -21,11 +21,12 @@ std::vector<std::string> names_of(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) out.emplace_back(to_string(static_cast<T>(i)));
   return out;
 }
+const auto work_names = names_of<work_kind>(work_kind_count);
 const auto fault_names = names_of<fault_kind>(11);
 const auto mode_names = names_of<partition_mode>(3);
 const auto behaviour_names = names_of<byzantine_behaviour>(5);
 const auto invariant_names = names_of<invariant>(invariant_count);
-const auto action_names = names_of<action_kind>(12);
+const auto action_names = names_of<action_kind>(action_kind_count);
 const std::vector<std::string> signing_names{"cheap", "some", "real"};
 
 template <class T>
@@ -88,17 +89,65 @@ link_rule read_link(object_reader& in) {
   return l;
 }
 
+/// Membership changes less often than messages are sent.
+std::uint32_t usual_rate(work_kind k) {
+  return k == work_kind::unicast || k == work_kind::publish ? workload_rule{}.per_minute : k == work_kind::put ? 20 : 2;
+}
+
+/// The keys that make sense for its kind; others are unknown.
 workload_rule read_workload(object_reader& in) {
   workload_rule w;
-  read_ends(in, w.from, w.to);
+  w.what = value_of<work_kind>(in.choice("kind", work_names), work_names);
+  w.per_minute = usual_rate(w.what);
+  w.from = in.text("from", w.from);
+  read_u32(in, "per_minute", w.per_minute);
+  read_period(in, w.when);
+  if (w.what == work_kind::promote || w.what == work_kind::expel) w.to = in.text("to", w.to);
+  if (w.what == work_kind::leave) read_range(in, "away_ms", w.away_ms);
+  if (w.what == work_kind::publish) {
+    w.topic = in.required_text("topic");
+    read_range(in, "body_octets", w.body_octets);
+    read_u32(in, "reliable_permille", w.reliable_permille);
+  }
+  if (w.what != work_kind::unicast) return w;
+  w.to = in.text("to", w.to);
   read_u32(in, "per_minute", w.per_minute);
   read_u32(in, "destinations", w.destinations);
   read_range(in, "body_octets", w.body_octets);
   read_u32(in, "ttl_ms", w.ttl_ms);
   read_u32(in, "reliable_permille", w.reliable_permille);
   read_u32(in, "reply_permille", w.reply_permille);
-  read_period(in, w.when);
   return w;
+}
+
+/// Numbers are taken as texts: that is what a DomainAdvert has.
+void read_parameters(object_reader& in, std::map<std::string, std::string>& parameters) {
+  const auto* found = in.find("parameters");
+  if (!found) return;
+  const auto is_value = [](const json& v) { return v.is_string() || v.is_number_unsigned(); };
+  if (!found->is_object() || !std::all_of(found->begin(), found->end(), is_value))
+    return in.problem("parameters", "expected texts or whole numbers by name; found " + describe(*found));
+  for (const auto& [name, v] : found->items())
+    parameters[name] = v.is_string() ? v.get<std::string>() : std::to_string(v.get<std::uint64_t>());
+}
+
+domain_rule read_domain(object_reader& in) {
+  domain_rule d;
+  d.members = in.text("members", d.members);
+  read_u32(in, "introducers", d.introducers);
+  d.psk = in.choice("auth", {"psk", "none"}) == "psk";
+  read_range(in, "enter_ms", d.enter_ms);
+  d.dissemination = in.text("dissemination", d.dissemination);
+  read_parameters(in, d.parameters);
+  return d;
+}
+
+topic_rule read_topic(object_reader& in) {
+  topic_rule t;
+  t.name = in.required_text("name");
+  t.subscribers = in.text("subscribers", t.subscribers);
+  read_u32(in, "history", t.history);
+  return t;
 }
 
 fault_rule read_fault(object_reader& in) {
@@ -195,7 +244,33 @@ ordered_json to_json(const link_rule& l) {
   return out;
 }
 
+ordered_json domain_work_json(const workload_rule& w) {
+  ordered_json out{{"kind", std::string{to_string(w.what)}}, {"from", w.from}, {"per_minute", w.per_minute}};
+  if (w.what == work_kind::promote || w.what == work_kind::expel) out["to"] = w.to;
+  if (w.what == work_kind::leave) out["away_ms"] = range_json(w.away_ms);
+  if (w.what == work_kind::publish) {
+    out["topic"] = w.topic;
+    out["body_octets"] = range_json(w.body_octets);
+    out["reliable_permille"] = w.reliable_permille;
+  }
+  put_period(out, w.when);
+  return out;
+}
+
+ordered_json to_json(const domain_rule& d) {
+  ordered_json out{{"members", d.members}, {"introducers", d.introducers}, {"auth", d.psk ? "psk" : "none"}};
+  out["enter_ms"] = range_json(d.enter_ms);
+  out["dissemination"] = d.dissemination;
+  if (!d.parameters.empty()) out["parameters"] = d.parameters;
+  return out;
+}
+
+ordered_json to_json(const topic_rule& t) {
+  return {{"name", t.name}, {"subscribers", t.subscribers}, {"history", t.history}};
+}
+
 ordered_json to_json(const workload_rule& w) {
+  if (w.what != work_kind::unicast) return domain_work_json(w);
   ordered_json out{{"from", w.from}, {"to", w.to}, {"per_minute", w.per_minute}};
   if (w.destinations != 0) out["destinations"] = w.destinations;
   out["body_octets"] = range_json(w.body_octets);
@@ -223,7 +298,7 @@ ordered_json to_json(const fault_rule& f) {
 
 ordered_json to_json(const action& a, const scenario& s) {
   ordered_json out{{"at_ms", a.at}, {"do", std::string{to_string(a.what)}}, {"node", node_name(s, a.a)}};
-  if (a.what <= action_kind::block) out["to"] = node_name(s, a.b);
+  if (has_target(a.what)) out["to"] = node_name(s, a.b);
   if (a.x != 0) out["x"] = a.x;
   if (a.y != 0) out["y"] = a.y;
   if (a.z != 0) out["z"] = a.z;
@@ -263,6 +338,8 @@ expected<sim_file> parse_sim_file(std::string_view text, const std::filesystem::
   (void)in.text("about"); // for people
   read_groups(in, s);
   in.each("links", [&s](object_reader& l) { s.links.push_back(read_link(l)); });
+  in.object("domain", [&s](object_reader& d) { s.domain = read_domain(d); });
+  in.each("topics", [&s](object_reader& t) { s.topics.push_back(read_topic(t)); });
   in.each("workload", [&s](object_reader& w) { s.workload.push_back(read_workload(w)); });
   in.each("faults", [&s](object_reader& f) { s.faults.push_back(read_fault(f)); });
   read_expect(in, s);
@@ -299,6 +376,8 @@ ordered_json to_json(const sim_file& file) {
   out["gossip"] = s.gossip;
   out["signatures"] = signing_names[static_cast<std::size_t>(s.signatures)];
   out["links"] = list_json(s.links);
+  if (s.domain) out["domain"] = to_json(*s.domain);
+  if (!s.topics.empty()) out["topics"] = list_json(s.topics);
   out["workload"] = list_json(s.workload);
   out["faults"] = list_json(s.faults);
   if (!s.expect.empty()) {
@@ -329,6 +408,10 @@ scenario with_nodes(scenario s, std::uint32_t nodes) {
   }
   largest->count += nodes - std::min(given, nodes);
   if (s.contacts >= nodes) s.contacts = 0; // all
+  if (s.domain) {
+    const auto inside = static_cast<std::uint32_t>(domain_nodes(s).size());
+    s.domain->introducers = std::min(s.domain->introducers, std::max(inside, 1U));
+  }
   return s;
 }
 

@@ -41,6 +41,7 @@ public:
     std::optional<digest> tip;   ///< the id of event `delivered`, if known
     std::uint64_t known = 0;     ///< events up to here are said to exist
     std::uint64_t required = 0;  ///< of these, what a held event depends on
+    std::uint64_t unheard = 0;   ///< so many before `delivered` were skipped while their publisher was a stranger
     std::deque<slot> stored;     ///< the last ones delivered, without gaps
     std::map<std::uint64_t, held_event> pending;
     time_ms changed_ms = 0;
@@ -91,6 +92,9 @@ public:
   void hold(chain& c, topic_event&& e, slot&& where, const identity& from, time_ms now);
   void deliver(chain& c, topic_event&& e, slot&& where, time_ms now, multicast_effects& out);
   bool deps_satisfied(const topic_event& e, const identity& from, time_ms now);
+  bool is_awaited(const identity& stranger, time_ms now);
+  void pass_over(const event_dep& dep);
+  void skip_to(chain& c, std::uint64_t seq);
   static bool follows(const chain& c, const topic_event& e);
   bool drain(chain& c, time_ms now, multicast_effects& out);
   void drain_all(time_ms now, multicast_effects& out);
@@ -157,6 +161,8 @@ public:
   std::size_t pending_octets_ = 0;
   std::set<chain_key> needy_; ///< chains with want_at
   std::map<identity, fork_proof> forked_;
+  std::map<identity, time_ms> strangers_; ///< that may not publish but are depended on, and since when
+  std::optional<time_ms> strangers_at_;   ///< then what waits for them is looked at again
   std::map<identity, local_publisher> publishers_;
   std::vector<topic_event> scratch_; ///< of the parcel being read
 
