@@ -7,7 +7,7 @@ namespace hanse {
 
 namespace {
 
-constexpr std::size_t lost_max = 4096; // more are found again by the next pass of the scrub
+constexpr std::size_t lost_max = 1024; // of a domain; more are found again by the next pass of the scrub
 
 } // namespace
 
@@ -64,7 +64,7 @@ expected<time_ms> block_store::put(const identity& domain, const digest& name, b
       return end;
     }
     HANSE_CHECK(table_->put(name, octets));
-    lost_.erase(name);
+    found_again(name);
     wrote(octets.size());
     return end;
   };
@@ -95,6 +95,7 @@ expected<unit> block_store::end_lease(const block_lease& l) {
   HANSE_TRY(const auto found, table_->find(l.block));
   HANSE_CHECK(table_->release(l.block, l.domain));
   wrote(0);
+  if (const auto lost = lost_.find(l.domain); lost != lost_.end()) lost->second.erase(l.block);
   if (!found) return ok();
   auto& usage = stats_.usage[l.domain];
   --usage.blocks;
@@ -103,13 +104,24 @@ expected<unit> block_store::end_lease(const block_lease& l) {
   HANSE_TRY(const auto others, table_->leases_of(l.block));
   if (!others.empty()) return ok();
   ++stats_.removed;
-  lost_.erase(l.block);
   return table_->remove(l.block);
+}
+
+/// Whoever holds it is to be told.
+expected<unit> block_store::miss(const digest& name) {
+  HANSE_TRY(const auto leases, table_->leases_of(name));
+  for (const auto& l : leases)
+    if (auto& lost = lost_[l.domain]; lost.size() < lost_max) lost.insert(name);
+  return ok();
+}
+
+void block_store::found_again(const digest& name) {
+  for (auto& [domain, lost] : lost_) lost.erase(name);
 }
 
 expected<unit> block_store::quarantine(const digest& name) {
   ++stats_.corrupt;
-  if (lost_.size() < lost_max) lost_.insert(name);
+  HANSE_CHECK(miss(name));
   HANSE_CHECK(table_->mark_bad(name));
   wrote(0);
   return ok();
@@ -157,8 +169,9 @@ expected<bool> block_store::scrub(std::size_t count) {
   HANSE_TRY(const auto blocks, table_->blocks_after(scrub_cursor_, count));
   for (const auto& b : blocks) {
     scrub_cursor_ = b.name;
+    scrub_has_read_ = true;
     if (b.bad) {
-      if (lost_.size() < lost_max) lost_.insert(b.name); // still wanted: asked for again with every pass
+      HANSE_CHECK(miss(b.name)); // still wanted: asked for again with every pass
       continue;
     }
     ++stats_.scrubbed;
@@ -167,7 +180,7 @@ expected<bool> block_store::scrub(std::size_t count) {
   }
   if (blocks.size() == count) return false;
   scrub_cursor_.reset();
-  ++stats_.scrub_passes;
+  if (std::exchange(scrub_has_read_, false)) ++stats_.scrub_passes;
   return true;
 }
 
@@ -196,9 +209,11 @@ expected<unit> block_store::tick(time_ms now) {
   }
   if (now >= scrub_at_) {
     const auto corrupt = stats_.corrupt;
-    HANSE_CHECK(scrub(config_.scrub_step_max));
+    if (scrub_began_ == 0) scrub_began_ = now;
+    HANSE_TRY(const auto around, scrub(config_.scrub_step_max));
     if (corrupt != stats_.corrupt) await_commit(now);
     scrub_at_ = now + config_.scrub_every_ms;
+    if (around) scrub_at_ = std::max(scrub_at_, std::exchange(scrub_began_, 0) + config_.scrub_pass_ms);
   }
   if (commit_due(now)) return commit();
   return ok();
@@ -210,9 +225,13 @@ std::optional<time_ms> block_store::next_timer() const {
   return at;
 }
 
-std::vector<digest> block_store::take_lost() {
-  std::vector<digest> result{lost_.begin(), lost_.end()};
-  lost_.clear();
+std::vector<digest> block_store::take_lost(const identity& domain, std::size_t count) {
+  std::vector<digest> result;
+  const auto found = lost_.find(domain);
+  if (found == lost_.end()) return result;
+  auto& lost = found->second;
+  while (result.size() < count && !lost.empty()) result.push_back(lost.extract(lost.begin()).value());
+  if (lost.empty()) lost_.erase(found);
   return result;
 }
 
