@@ -29,6 +29,16 @@ TEST_CASE("a window doubles while answers come at once, up to its bound") {
   CHECK(w.size() == 4096);
 }
 
+TEST_CASE("a window of few blocks grows, too, when answers take a little longer now and then") {
+  auto c = config();
+  c.initial = 2;
+  c.min = 1;
+  answer_window w{c};
+  for (int round = 0; round < 5; ++round)
+    for (auto left = w.size(); left > 0; --left) w.answered(1, w.size(), 10 + left % 5, true);
+  CHECK(w.size() > 50);
+}
+
 TEST_CASE("a window that was not needed does not grow") {
   answer_window w{config()};
   for (int i = 0; i < 1000; ++i) w.answered(8, 8, 10, true);

@@ -308,6 +308,30 @@ TEST_CASE("a member's window grows with what it gives, and a silent one is left 
   CHECK(f.exchange.stats().timeouts == 12);
 }
 
+TEST_CASE("few blocks are gathered for a moment while others are under way, and asked at once when none are") {
+  fixture f{{.window_initial = 64}};
+  std::vector<digest> names;
+  for (std::uint64_t i = 0; i < 38; ++i) names.push_back(blake2b_256(block_of(i)));
+  const auto want = [&](std::size_t first, std::size_t count, time_ms now) {
+    REQUIRE(f.exchange.want(std::span{names}.subspan(first, count), std::vector{key_of(1).identity()}, now, f.out));
+  };
+  want(0, 20, start);
+  CHECK(f.said<blocks_get>().size() == 1);
+  f.exchange.tick(start, f.out);
+  f.out.clear();
+  want(20, 1, start + 1);
+  want(21, 2, start + 2);
+  CHECK(f.said<blocks_get>().empty());
+  CHECK(*f.exchange.next_timer() <= start + 20);
+  f.exchange.tick(start + 20, f.out);
+  const auto said = f.said<blocks_get>();
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<blocks_get>(*decode_block_message(said[0].second)).names.size() == 3);
+  f.out.clear();
+  want(23, 15, start + 21); // many
+  CHECK(f.said<blocks_get>().size() == 1);
+}
+
 TEST_CASE("wanted blocks are bounded, and unwanted ones are forgotten") {
   fixture f{{.wants_max = 10}};
   std::vector<digest> names;

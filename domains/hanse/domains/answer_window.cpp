@@ -31,17 +31,16 @@ void answer_window::answered(std::uint64_t units, std::uint64_t ahead, time_ms t
     unit_ms_ = (7 * unit_ms_ + per_unit) / 8;
   }
   backoff_ = 0;
-  // RFC 6817 section 2.4.2, gain: a window for a window. By it a window w (1: what fills the target) becomes w * (2 - w)
-  // with each round of answers, which goes to 1 and never beyond.
+  // RFC 6817 section 2.4.2, gain: a window for a window. By it a window w (1: what fills the target) becomes w * (2 -
+  // w) with each round of answers, which goes to 1 and never beyond.
   const auto off_target = std::max(-1.0, 1.0 - (took - base_ms_) / config_.target_ms);
-  const auto next = static_cast<double>(size_) + static_cast<double>(units) * off_target;
-  const auto used = static_cast<double>(std::max(size_, 2 * ahead)); // no growth by what did not need it
-  size_ = static_cast<std::uint64_t>(
-      std::clamp(std::min(next, used), static_cast<double>(config_.min), static_cast<double>(config_.max)));
+  const auto next = size_ + static_cast<double>(units) * off_target;
+  const auto used = std::max(size_, 2 * static_cast<double>(ahead)); // no growth by what did not need it
+  size_ = std::clamp(std::min(next, used), static_cast<double>(config_.min), static_cast<double>(config_.max));
 }
 
 void answer_window::timed_out() noexcept {
-  size_ = std::max(size_ / 2, config_.min);
+  size_ = std::max(size_ / 2, static_cast<double>(config_.min));
   backoff_ = std::min(backoff_ + 1, backoff_max);
 }
 

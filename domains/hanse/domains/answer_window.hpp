@@ -24,10 +24,11 @@ struct answer_window_config {
 class answer_window {
 public:
   answer_window() = default;
-  explicit answer_window(const answer_window_config& config) : config_(config), size_(config.initial) {}
+  explicit answer_window(const answer_window_config& config)
+      : config_(config), size_(static_cast<double>(config.initial)) {}
 
   /// Units that may be under way together.
-  std::uint64_t size() const noexcept { return size_; }
+  std::uint64_t size() const noexcept { return static_cast<std::uint64_t>(size_); }
 
   /// `units` were answered `took_ms` after they were first sent, as the last of `ahead` under way then. `sure`: they
   /// were sent once. Else nothing is measured by it (Karn's rule), unless there is nothing better.
@@ -44,12 +45,12 @@ public:
 
 private:
   answer_window_config config_;
-  std::uint64_t size_ = 1;
+  double size_ = 1; ///< units; parts of one add up
   bool measured_ = false;
-  double base_ms_ = 0;               // least time of an answer: without queues
-  double srtt_ms_ = 0, var_ms_ = 0;  // RFC 6298
-  double unit_ms_ = 0;               // time of an answer over what was under way: no less than a unit takes
-  std::uint32_t backoff_ = 0;        // doublings, until an answer is measured
+  double base_ms_ = 0;              // least time of an answer: without queues
+  double srtt_ms_ = 0, var_ms_ = 0; // RFC 6298
+  double unit_ms_ = 0;              // time of an answer over what was under way: no less than a unit takes
+  std::uint32_t backoff_ = 0;       // doublings, until an answer is measured
 };
 
 } // namespace hanse

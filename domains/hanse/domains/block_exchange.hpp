@@ -95,7 +95,7 @@ private:
     answer_window window; ///< of blocks
     bool gives = false;   ///< it has delivered, or said that it has something
     std::uint32_t failures = 0;
-    time_ms heard = 0, idle_until = 0, punished_until = 0;
+    time_ms asked = 0, heard = 0, idle_until = 0, punished_until = 0;
     // as one who keeps
     std::map<std::uint64_t, push_under_way> pushes;
     std::uint64_t pushed_octets = 0; ///< of these

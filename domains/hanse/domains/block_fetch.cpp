@@ -8,10 +8,13 @@ namespace hanse {
 namespace {
 
 constexpr std::size_t names_in_get_max = 58; // two messages of large blocks: an answer begins before all is asked for
-constexpr std::size_t scan_max = 512;        // open wants looked at for one member, so that a step stays short
-constexpr std::uint32_t failures_max = 3;    // in a row, then a member rests
-constexpr std::size_t has_max = 16;          // members remembered to have a wanted block
-constexpr std::size_t lacks_told_max = 64;   // that said unasked that they lack it
+constexpr std::size_t names_in_get_few =
+    15;                                    // less than half an answer: gathered for a moment while others are under way
+constexpr time_ms gather_ms = 20;          // … so long at most: while 40 blocks come at 60 MB/s
+constexpr std::size_t scan_max = 512;      // open wants looked at for one member, so that a step stays short
+constexpr std::uint32_t failures_max = 3;  // in a row, then a member rests
+constexpr std::size_t has_max = 16;        // members remembered to have a wanted block
+constexpr std::size_t lacks_told_max = 64; // that said unasked that they lack it
 
 } // namespace
 
@@ -210,6 +213,7 @@ bool block_exchange::fill(const identity& who, member& m, time_ms now, block_eff
   if (get.names.empty()) return false;
   for (const auto& name : get.names) m.flights.at(name).ahead = m.flights.size();
   if (m.flights.size() == get.names.size()) m.heard = now; // nothing was under way before
+  m.asked = now;
   send(who, get, out);
   return true;
 }
@@ -223,6 +227,8 @@ void block_exchange::pump(time_ms now, block_effects& out) {
       // no small requests while much is under way: an answer is worth a message of its own
       const auto room = m.window.size() > m.flights.size() ? m.window.size() - m.flights.size() : 0;
       if (!usable(m, now) || room == 0 || (m.flights.size() > 2 * room && open_.size() > room)) continue;
+      const auto count = std::min<std::uint64_t>(room, open_.size());
+      if (count < names_in_get_few && m.flights.size() > 2 * count && now < m.asked + gather_ms) continue;
       more |= fill(who, m, now, out);
     }
   }
