@@ -27,11 +27,14 @@ void block_store::wrote(std::size_t octets) noexcept {
 }
 
 /// Sets the lease of a block that is or will be here. What the quota refuses is found before anything is written.
-expected<time_ms> block_store::hold(const identity& domain, const digest& name, std::size_t size, time_ms until,
-                                    time_ms now) {
+expected<time_ms> block_store::hold(const identity& domain, const digest& name, std::size_t size, bool is_here,
+                                    time_ms until, time_ms now) {
   if (until <= now) return error{errc::expired, "a lease that has ended"};
   if (until != lease_forever) until = std::min(until, now + config_.lease_max_ms);
-  HANSE_TRY(const auto leases, table_->leases_of(name));
+  std::vector<block_lease> leases;
+  if (is_here) {
+    HANSE_TRY(leases, table_->leases_of(name)); // else nobody has one
+  }
   const auto own = std::ranges::find(leases, domain, &block_lease::domain);
   if (own != leases.end()) {
     if (own->until >= until) return own->until;
@@ -58,7 +61,7 @@ expected<time_ms> block_store::put(const identity& domain, const digest& name, b
     if (octets.size() > stored_block_size_max) return error{errc::too_long, "block"};
     if (check == block_check::hash && blake2b_256(octets) != name) return error{errc::bad_checksum, "block"};
     HANSE_TRY(const auto found, table_->find(name));
-    HANSE_TRY(const auto end, hold(domain, name, octets.size(), until, now));
+    HANSE_TRY(const auto end, hold(domain, name, octets.size(), found.has_value(), until, now));
     if (found && !found->bad) {
       ++stats_.known;
       return end;
@@ -81,7 +84,7 @@ expected<time_ms> block_store::put(const identity& domain, const digest& name, b
 expected<time_ms> block_store::extend(const identity& domain, const digest& name, time_ms until, time_ms now) {
   HANSE_TRY(const auto found, table_->find(name));
   if (!found || found->bad) return error{errc::not_found, "block"};
-  return hold(domain, name, found->size, until, now);
+  return hold(domain, name, found->size, true, until, now);
 }
 
 expected<unit> block_store::release(const identity& domain, const digest& name) {
@@ -129,15 +132,14 @@ expected<unit> block_store::quarantine(const digest& name) {
 
 expected<std::optional<bytes>> block_store::get(const digest& name) {
   ++stats_.gets;
-  HANSE_TRY(const auto found, table_->find(name));
-  if (!found || found->bad) return std::optional<bytes>{};
   HANSE_TRY(auto octets, table_->get(name));
-  if (!octets || blake2b_256(*octets) != name) {
-    HANSE_CHECK(quarantine(name));
-    return std::optional<bytes>{};
+  if (octets && blake2b_256(*octets) == name) {
+    ++stats_.hits;
+    return octets;
   }
-  ++stats_.hits;
-  return octets;
+  HANSE_TRY(const auto found, table_->find(name)); // looked up only now: most blocks are good
+  if (found && !found->bad) HANSE_CHECK(quarantine(name));
+  return std::optional<bytes>{};
 }
 
 expected<bool> block_store::has(const digest& name) {
@@ -155,10 +157,8 @@ bool block_store::commit_due(time_ms now) const noexcept {
 }
 
 expected<unit> block_store::commit() {
-  if (dirty_) {
-    HANSE_CHECK(table_->commit());
-    ++stats_.commits;
-  }
+  HANSE_CHECK(table_->commit()); // also when nothing was written: then it says whether it has failed
+  if (dirty_) ++stats_.commits;
   ++batch_;
   dirty_ = false;
   written_octets_ = awaited_ = 0;

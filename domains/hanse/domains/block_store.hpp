@@ -102,7 +102,8 @@ public:
 
 private:
   block_store(block_table& table, const block_store_config& config);
-  expected<time_ms> hold(const identity& domain, const digest& name, std::size_t size, time_ms until, time_ms now);
+  expected<time_ms> hold(const identity& domain, const digest& name, std::size_t size, bool is_here, time_ms until,
+                         time_ms now);
   expected<unit> end_lease(const block_lease& l);
   expected<std::size_t> end_some_leases(time_ms now);
   expected<unit> quarantine(const digest& name);
