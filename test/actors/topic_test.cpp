@@ -283,6 +283,9 @@ TEST_CASE_FIXTURE(topic_fixture, "an event that is larger than one may be goes a
   auto late = std::make_shared<event_log>();
   REQUIRE(b->topics->listen(topic, listener(system, late), 100));
   CHECK(eventually([&] { return late->size() == all.size(); }));
+  // Searches for blocks go along the topic's tree.
+  const auto trees = [](member_node& h) { return h.blocks->report()->domains.at(0).trees; };
+  CHECK(eventually([&] { return trees(*a) == 1 && trees(*b) == 1; }));
   // A body that claims to be a capability is no event.
   CHECK(a->topics->publish(topic, shared_bytes{bytes{std::byte{0xc1}, std::byte{1}}}).code() == errc::bad_value);
 }

@@ -66,6 +66,7 @@ TEST_CASE("everything is read") {
                    {"log", {{"level", "debug"}, {"file", "n.log"}}},
                    {"metrics", {{"port", 9100}, {"address", "::1"}}},
                    {"limits", {{"links", 10}}},
+                   {"blocks", {{"quota_bytes", 5'000'000'000}, {"quotas", {{friend_id, 0}}}}},
                    {"engines", {{{"name", "e"}, {"type", "echo"}, {"key_file", "e.key"}, {"parameters", {{"a", 1}}}}}}};
   auto config = parse_node_config(j.dump(), "/etc/hanse/config.json");
   REQUIRE_MESSAGE(config, config.error().detail);
@@ -79,6 +80,8 @@ TEST_CASE("everything is read") {
   CHECK(config->log.file == "/etc/hanse/n.log");
   CHECK(config->metrics.port == 9100);
   CHECK(config->limits.links == 10);
+  CHECK(config->blocks.quota_bytes == 5'000'000'000);
+  CHECK(config->blocks.quotas == std::map<identity, std::uint64_t>{{some_key(1).identity(), 0}});
   CHECK(config->engines[0].key_file == "/etc/hanse/e.key");
   CHECK(config->engines[0].parameters == "{\"a\":1}");
 }
@@ -105,6 +108,8 @@ TEST_CASE("values that cannot work are refused") {
   CHECK(has(refusal(with("\"peers\": [\"hticket1xyz\"]")), "peers[0]: expected a ticket"));
   CHECK(has(refusal(with("\"trust\": {\"bob\": 3}")), "trust.bob: expected an identity"));
   CHECK(has(refusal(with("\"trust\": {\"" + to_string(some_key(1).identity()) + "\": 256}")), "from 0 to 255"));
+  CHECK(has(refusal(with("\"blocks\": {\"quotas\": {\"bob\": 3}}")), "blocks.quotas.bob: expected the identity of a"));
+  CHECK(has(refusal(with("\"blocks\": {\"quota_bytes\": -1}")), "blocks.quota_bytes: expected a whole number"));
   CHECK(has(refusal(with("\"permanent_links\": [\"x\"]")), "permanent_links[0]"));
   CHECK(has(refusal(with("\"engines\": [{\"name\": \"A B\", \"type\": \"echo\"}]")),
             "engines[0].name: expected 1 to 64 of"));

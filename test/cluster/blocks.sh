@@ -81,6 +81,16 @@ on c block stat >/dev/null
 [[ $(on a block gc) == 'leases ended: 0' ]] || fail "gc"
 [[ $(on a block verify) == *' 0 damaged' ]] || fail "verify"
 
+# A node with a quota keeps no more, and says so.
+new_nodes ', "blocks": {"quota_bytes": 1000000}' d
+on d add "$ticket" >/dev/null
+on d domain join "$lab" >/dev/null
+until_says '"members": 4' on d --json block stat
+on d put lines.urn >/dev/null
+refused "the domain's quota" on d put film
+says '976.6 KiB' on d block stat
+[ "$(number "$(on d --json block stat)" quota_octets)" = 1000000 ] || fail "another quota"
+
 # What does not exist is refused in clear words.
 refused 'begins with urn:eris:' on a get urn:eris:x -o x
 refused 'no domain called laboratory is known here' on a put film --domain laboratory

@@ -304,8 +304,32 @@ TEST_CASE("a member's window grows with what it gives, and a silent one is left 
   CHECK(asked() == 8);
   REQUIRE(f.hear(2, blocks_presence{names, {}}, start + 20)); // the decoder bounds names to 256
   CHECK(asked() == 4);
-  f.exchange.tick(start + 5000, f.out); // neither answered
+  f.exchange.tick(start + 6000, f.out); // neither answered, the second not in the time of a slow link
   CHECK(f.exchange.stats().timeouts == 12);
+}
+
+TEST_CASE("few blocks are gathered for a moment while others are under way, and asked at once when none are") {
+  fixture f{{.window_initial = 64}};
+  std::vector<digest> names;
+  for (std::uint64_t i = 0; i < 38; ++i) names.push_back(blake2b_256(block_of(i)));
+  const auto want = [&](std::size_t first, std::size_t count, time_ms now) {
+    REQUIRE(f.exchange.want(std::span{names}.subspan(first, count), std::vector{key_of(1).identity()}, now, f.out));
+  };
+  want(0, 20, start);
+  CHECK(f.said<blocks_get>().size() == 1);
+  f.exchange.tick(start, f.out);
+  f.out.clear();
+  want(20, 1, start + 1);
+  want(21, 2, start + 2);
+  CHECK(f.said<blocks_get>().empty());
+  CHECK(*f.exchange.next_timer() <= start + 20);
+  f.exchange.tick(start + 20, f.out);
+  const auto said = f.said<blocks_get>();
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<blocks_get>(*decode_block_message(said[0].second)).names.size() == 3);
+  f.out.clear();
+  want(23, 15, start + 21); // many
+  CHECK(f.said<blocks_get>().size() == 1);
 }
 
 TEST_CASE("wanted blocks are bounded, and unwanted ones are forgotten") {
@@ -393,4 +417,33 @@ TEST_CASE("the registry makes blocks/1 by its parameters, and refuses others in 
   own.teach(protocols);
   CHECK(protocols.storage.find({"mine", 1, 0}));
   CHECK_FALSE(protocols.storage.find(blocks_protocol()));
+}
+
+TEST_CASE("each exchange over one store repairs what its own domain holds") {
+  fixture f;
+  const auto other = key_of(98).identity();
+  block_exchange second{f.store, key_of(0), f.random, {.domain = other}};
+  const auto name = f.keep(1);
+  f.table.damage(name, 3);
+  CHECK_FALSE(f.store.get(name)->has_value());
+  block_effects none;
+  second.tick(start, none); // first
+  CHECK(second.wanted() == 0);
+  f.exchange.tick(start, f.out);
+  CHECK(f.exchange.wanted() == 1);
+}
+
+TEST_CASE("a search goes along few of many trees, and to few of many neighbours") {
+  fixture f{{.ask_width = 0, .walks = 0, .search_trees = 2, .tree_width = 1, .search_wait_ms = 10}};
+  for (std::uint64_t i = 0; i < 10; ++i)
+    f.exchange.set_tree(key_of(200 + i).identity(), {key_of(1).identity(), key_of(2).identity(), key_of(9).identity()});
+  const auto name = blake2b_256(block_of(77));
+  REQUIRE(f.exchange.want({&name, 1}, {}, start, f.out));
+  f.exchange.tick(start + 20, f.out);
+  CHECK(f.said<blocks_search>().size() == 2);
+  f.out.clear();
+  REQUIRE(f.hear(1, blocks_search{5, key_of(3).identity(), 8, key_of(200).identity(), {name}}));
+  const auto said = f.said<blocks_search>();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].first == key_of(2).identity());
 }

@@ -118,12 +118,12 @@ TEST_CASE("a damaged block is never served: reading or scrubbing finds it, and a
   f.table.damage(f.name(8), 0);
   CHECK_FALSE(f.store.get(f.name(7))->has_value());
   CHECK_FALSE(f.has(7));
-  CHECK(f.store.take_lost() == std::vector{f.name(7)});
+  CHECK(f.store.take_lost(alpha) == std::vector{f.name(7)});
   CHECK(f.has(8)); // nobody has looked
   while (!*f.store.scrub(6)) {
   }
   CHECK_FALSE(f.has(8));
-  auto lost = f.store.take_lost();
+  auto lost = f.store.take_lost(alpha);
   CHECK(lost.size() == 2); // the first is still to be repaired
   REQUIRE(f.put(7));
   REQUIRE(f.put(8));
@@ -132,7 +132,7 @@ TEST_CASE("a damaged block is never served: reading or scrubbing finds it, and a
   CHECK(f.store.stats().usage.at(alpha).blocks == 20);
   while (!*f.store.scrub(6)) {
   }
-  CHECK(f.store.take_lost().empty());
+  CHECK(f.store.take_lost(alpha).empty());
 }
 
 TEST_CASE("the scrub goes through everything by itself, some blocks a step") {
@@ -143,7 +143,41 @@ TEST_CASE("the scrub goes through everything by itself, some blocks a step") {
     REQUIRE(f.store.tick(now));
     REQUIRE(now < start + 1000);
   }
-  CHECK(f.store.take_lost() == std::vector{f.name(29)});
+  CHECK(f.store.take_lost(alpha) == std::vector{f.name(29)});
+}
+
+TEST_CASE("passes of the scrub begin an hour apart, and those of an empty store are none") {
+  fixture f{{.scrub_every_ms = 100, .scrub_step_max = 8}};
+  const auto run = [&f](time_ms until) {
+    std::size_t ticks = 0;
+    for (auto now = start; now < until; now = std::max(now, *f.store.next_timer()), ++ticks) {
+      REQUIRE(f.store.tick(now));
+      REQUIRE(ticks < 10'000);
+    }
+  };
+  run(start + 3 * hour);
+  CHECK(f.store.stats().scrub_passes == 0);
+  for (std::uint64_t i = 0; i < 30; ++i) REQUIRE(f.put(i, lease_forever));
+  run(start + 10 * hour);
+  CHECK(f.store.stats().scrub_passes == 7);
+  CHECK(f.store.stats().scrubbed == 7 * 30);
+}
+
+TEST_CASE("damaged blocks are told to the domains that hold them, as many as are asked for") {
+  fixture f;
+  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(f.put(i, lease_forever));
+  REQUIRE(f.store.extend(beta, f.name(1), lease_forever, start));
+  REQUIRE(f.store.extend(beta, f.name(2), lease_forever, start));
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    f.table.damage(f.name(i), 9);
+    CHECK_FALSE(f.store.get(f.name(i))->has_value());
+  }
+  REQUIRE(f.store.release(beta, f.name(2)));
+  CHECK(f.store.take_lost(beta) == std::vector{f.name(1)});
+  CHECK(f.store.take_lost(beta).empty());
+  REQUIRE(f.put(0));
+  CHECK(f.store.take_lost(alpha, 2).size() == 2);
+  CHECK(f.store.take_lost(alpha).size() == 1);
 }
 
 TEST_CASE("writes are committed together: 64 of them, or after 5 ms, and nothing counts as committed before") {

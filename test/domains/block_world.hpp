@@ -29,7 +29,10 @@ struct block_world {
     bool lies = false; ///< flips a bit in every block it gives
     bool trusted = true;
     std::vector<std::pair<identity, error>> reported;
-    std::uint64_t fetched_before = 0; ///< in earlier lives
+    std::uint64_t fetched_before = 0;      ///< in earlier lives
+    std::uint64_t uplink_octets_per_s = 0; ///< of what this node sends, in order; 0: no bound
+    std::uint64_t sent_octets = 0;
+    time_ms longest_wait_ms = 0; ///< of what was sent behind all the rest: what a small message would have waited
   };
   explicit block_world(std::uint32_t count) : nodes(count) {
     for (std::uint32_t i = 0; i < count; ++i) ids.push_back(key_of(i).identity());
@@ -70,7 +73,13 @@ public:
     perform(p, out);
   }
 
-  void timer(sim::port& p, std::uint64_t) override {
+  void timer(sim::port& p, std::uint64_t token) override {
+    if (token != 0) { // the next has left the uplink
+      auto& next = uplink.front();
+      p.send(next.first, std::move(next.second));
+      uplink.pop_front();
+      return;
+    }
     block_effects out;
     exchange->tick(now(p), out);
     perform(p, out);
@@ -102,6 +111,8 @@ public:
   std::optional<content_replication> replication;
   bytes content;
   std::optional<error> get_failed;
+  std::deque<std::pair<std::uint32_t, bytes>> uplink;
+  time_ms uplink_free = 0;
 
 private:
   /// Performs effects until the machines have nothing more to say.
@@ -121,7 +132,12 @@ private:
 
   void on(sim::port& p, peer_message& m) {
     if (me.lies) corrupt(m.body);
-    p.send(world.number(m.to), std::move(m.body));
+    me.sent_octets += m.body.size();
+    if (me.uplink_octets_per_s == 0) return p.send(world.number(m.to), std::move(m.body));
+    uplink_free = std::max(uplink_free, p.now()) + 1000 * m.body.size() / me.uplink_octets_per_s;
+    me.longest_wait_ms = std::max(me.longest_wait_ms, uplink_free - p.now());
+    uplink.emplace_back(world.number(m.to), std::move(m.body));
+    p.after(uplink_free - p.now(), 1);
   }
   void on(sim::port&, const block_arrived& e) {
     if (get) get->on(e);

@@ -21,6 +21,13 @@ error no_such(std::uint64_t token) {
 
 // --- in ---
 
+expected<eris_key> secret_from(const std::vector<bytes>& answer) {
+  eris_key secret{};
+  if (answer.size() != 1 || answer.front().size() != secret.size()) return errc::internal;
+  std::ranges::copy(answer.front(), secret.begin());
+  return secret;
+}
+
 caf::result<void> block_engine::put(const block_batch& b) {
   if (auto e = open(b.domain); !e) return to_caf(e.error());
   const auto size = octets_of(b.size);
@@ -75,10 +82,10 @@ caf::result<content_kept> block_engine::put_whole(content_wish wish, bytes conte
   }
   compat::request(self_, domains_, caf::infinite, secret_atom_v, wish.domain)
       .then(
-          [with_secret](const std::vector<bytes>& secret) mutable {
-            eris_key key{};
-            std::copy_n(secret.at(0).begin(), key.size(), key.begin());
-            with_secret(key);
+          [with_secret, promise](const std::vector<bytes>& answer) mutable {
+            const auto secret = secret_from(answer);
+            if (!secret) return promise.deliver(to_caf(secret.error()));
+            with_secret(*secret);
           },
           [promise](const caf::error& why) mutable { promise.deliver(why); });
   return promise;
@@ -254,6 +261,7 @@ block_report block_engine::report() {
       d.why = e->why;
       d.members = e->members.size() + 1;
       if (e->machine) d.stats = e->machine->stats();
+      if (const auto trees = trees_.find(domain); trees != trees_.end()) d.trees = trees->second.size();
     }
     if (const auto u = usage.find(domain); u != usage.end()) d.usage = u->second;
     const auto q = setup_->quotas.find(domain);

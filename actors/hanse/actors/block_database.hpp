@@ -1,5 +1,5 @@
-// The block table in an SQLite file of its own, beside the node's database. WAL, synchronous=FULL, exclusive. Design
-// section 11. Not an actor and not thread-safe: one owner, in a thread that may wait for the disk.
+// The block table in an SQLite file of its own, beside the node's database. Rollback journal, synchronous=FULL,
+// exclusive. Design section 11. Not an actor and not thread-safe: one owner, in a thread that may wait for the disk.
 #pragma once
 
 #include "hanse/domains/block_table.hpp"

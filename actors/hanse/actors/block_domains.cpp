@@ -46,6 +46,8 @@ void block_engine::take_domain(const domain_report& report, const std::vector<do
         setup_->storage.make(wanted.id, {store(), *core_->key, disk_->random, report.domain}, wanted.parameters);
     if (made) {
       e.machine = *std::move(made);
+      if (const auto trees = trees_.find(report.domain); trees != trees_.end())
+        for (const auto& [topic, neighbours] : trees->second) e.machine->set_tree(topic, neighbours);
     } else {
       e.why = made.error();
       core_->services->log(log_level::error, "blocks_unavailable",
@@ -80,6 +82,21 @@ void block_engine::take_members(const identity& domain, const std::set<identity>
   e.members = members;
   go_on(domain, std::move(out));
   setup_->changes->raise();
+}
+
+/// From the node's topics, of which it believes everything; the bound is against very many topics.
+void block_engine::learn(const topic_tree& tree) {
+  auto& trees = trees_[tree.domain];
+  if (tree.neighbours.empty()) {
+    trees.erase(tree.topic);
+  } else if (trees.contains(tree.topic) || trees.size() < block_trees_max) {
+    trees[tree.topic] = tree.neighbours;
+  } else {
+    return;
+  }
+  if (trees.empty()) trees_.erase(tree.domain);
+  if (const auto e = entries_.find(tree.domain); e != entries_.end() && e->second.machine)
+    e->second.machine->set_tree(tree.topic, tree.neighbours);
 }
 
 /// Leases go on: what other members put here is kept as long as was promised.

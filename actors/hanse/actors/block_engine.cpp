@@ -75,6 +75,7 @@ block_actor::behavior_type block_engine::make_behavior() {
         return *ended;
       },
       [this](verify_atom, const digest& after, std::uint32_t count) { return verify(after, count); },
+      [this](learn_atom, const topic_tree& tree) { learn(tree); },
       [this](changed_atom) { look_at_domains(); },
       [this](retry_atom, std::uint64_t token, std::uint64_t round) {
         if (const auto g = gets_.find(token); g != gets_.end() && g->second.round == round) answer(token, true);

@@ -24,6 +24,7 @@ inline constexpr std::uint32_t block_ttl_ms = 15'000;  ///< of bodies between no
 inline constexpr std::uint32_t block_domains_ms = 20;  ///< changes of domains are looked at together
 inline constexpr std::uint32_t block_again_ms = 5'000; ///< … and our trust in members, after so long at most
 inline constexpr std::uint32_t block_save_ms = 1'000;  ///< what was fetched is on disk after so long
+inline constexpr std::size_t block_trees_max = 256;    ///< of topics, in one domain
 inline constexpr std::size_t block_gets_max = 64;      ///< under way at this node; each holds up to 4 MiB
 inline constexpr std::size_t block_spreads_max = 64;   ///< under way at this node
 inline constexpr std::size_t content_ahead_max = 4 * 1024 * 1024;  ///< octets decoded before they are asked for
@@ -46,6 +47,9 @@ struct block_setup {
   std::uint64_t quota_octets = 0;                   ///< of domains that have no own
   std::shared_ptr<internal::change_signal> changes; ///< always set; raised when members are heard
 };
+
+/// Out of what a domain_actor answers to `secret_atom`.
+expected<eris_key> secret_from(const std::vector<bytes>& answer);
 
 class block_engine {
 public:
@@ -105,11 +109,12 @@ private:
   void flush(done_function done);
   void settle_commits();
   void fail(const error& why);
-  /// An I/O error stops the node.
+  /// An I/O error stops the node, and is told in the same words from then on.
   template <class T>
   expected<T> checked(expected<T> result) {
-    if (!result && result.code() == errc::io_error) fail(result.error());
-    return result;
+    if (result || result.code() != errc::io_error) return result;
+    fail(result.error());
+    return *failed_;
   }
   void stop();
   void send_posts();
@@ -120,6 +125,7 @@ private:
   void take_domain(const domain_report& report, const std::vector<domain_member>& members);
   void take_members(const identity& domain, const std::set<identity>& members, const std::vector<peer_info>& peers);
   void leave(const identity& domain, const error& why);
+  void learn(const topic_tree& tree);
 
   // block_content.cpp
   caf::result<void> put(const block_batch& b);
@@ -147,6 +153,8 @@ private:
   std::shared_ptr<block_disk> disk_; // before the machines, which refer to it
   std::shared_ptr<const block_setup> setup_;
   std::map<identity, entry> entries_;
+  std::map<identity, std::map<identity, std::vector<identity>>>
+      trees_; ///< by domain and topic; may come before entries_
   std::map<std::uint64_t, get_under_way> gets_;
   std::map<std::uint64_t, spread_under_way> spreads_;
   std::uint64_t last_token_ = 0;

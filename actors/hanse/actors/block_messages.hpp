@@ -61,6 +61,12 @@ struct content_part {
   content_progress progress;
 };
 
+/// With whom this node is connected in the tree of a topic, along which searches go; none: it takes no part any more.
+struct topic_tree {
+  identity domain, topic;
+  std::vector<identity> neighbours;
+};
+
 /// One block, for `hanse block ls`.
 struct block_entry {
   block_info info;
@@ -76,6 +82,7 @@ struct block_domain_report {
   domain_usage usage;
   std::uint64_t quota_octets = 0;
   storage_stats stats;
+  std::size_t trees = 0; ///< of topics, along which searches go
 };
 
 struct block_report {

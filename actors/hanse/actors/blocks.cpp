@@ -146,15 +146,13 @@ node_blocks::~node_blocks() {
 }
 
 expected<eris_key> node_blocks::secret_of(const content_wish& wish) {
-  eris_key secret{};
   if (wish.is_private) {
+    eris_key secret{};
     system_random{}.fill(secret);
     return secret;
   }
-  HANSE_TRY(const auto octets, ask<std::vector<bytes>>(*core_, domains_, secret_atom_v, wish.domain));
-  if (octets.size() != 1 || octets.front().size() != secret.size()) return errc::internal;
-  std::ranges::copy(octets.front(), secret.begin());
-  return secret;
+  HANSE_TRY(const auto answer, ask<std::vector<bytes>>(*core_, domains_, secret_atom_v, wish.domain));
+  return secret_from(answer);
 }
 
 expected<content_kept> node_blocks::put(const content_wish& wish, const content_source& source,

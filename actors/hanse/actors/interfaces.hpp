@@ -62,6 +62,7 @@ CAF_ADD_ATOM(hanse, hanse, draw_atom)
 CAF_ADD_ATOM(hanse, hanse, keep_atom)    // take part in a topic, with or without subscribers; keep content at others
 CAF_ADD_ATOM(hanse, hanse, secret_atom)  // of a domain, for convergence
 CAF_ADD_ATOM(hanse, hanse, collect_atom) // remove what nobody wants any more
+CAF_ADD_ATOM(hanse, hanse, trees_atom)   // tell the blocks of the trees of topics
 CAF_ADD_ATOM(hanse, hanse, verify_atom)  // read and check what is stored
 
 CAF_END_TYPE_ID_BLOCK(hanse)
@@ -177,6 +178,7 @@ using topic_actor = caf::typed_actor<
     caf::result<void>(keep_atom, identity, bool),                      //
     caf::result<std::vector<topic_report>>(list_atom),                 //
     caf::result<void>(changed_atom),                                   // look at the domains again
+    caf::result<void>(trees_atom),                                     //
     caf::result<void>(retry_atom, uint64_t, uint64_t),                 // a fetch has waited long enough
     caf::result<void>(flush_atom), caf::result<void>(tick_atom)>;
 
@@ -199,6 +201,7 @@ using block_actor = caf::typed_actor<
     caf::result<std::vector<block_entry>>(list_atom, digest, uint32_t),        // the next ones after that name
     caf::result<uint64_t>(collect_atom),                                       // leases that ended
     caf::result<verify_result>(verify_atom, digest, uint32_t),                 // the next ones after that name
+    caf::result<void>(learn_atom, topic_tree),                                 //
     caf::result<void>(changed_atom), caf::result<void>(retry_atom, uint64_t, uint64_t), caf::result<void>(tick_atom)>;
 
 /// Owns links: listens, dials, keeps one link a peer.

@@ -247,6 +247,7 @@ struct topic_report {
   X(hanse::content_get_wish)                                                                                           \
   X(hanse::content_part)                                                                                               \
   X(hanse::block_report)                                                                                               \
+  X(hanse::topic_tree)                                                                                                 \
   X(std::vector<hanse::block_entry>)                                                                                   \
   X(hanse::verify_result)                                                                                              \
   X(hanse::domain_members)                                                                                             \

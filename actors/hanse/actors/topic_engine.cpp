@@ -83,6 +83,7 @@ topic_actor::behavior_type topic_engine::make_behavior() {
       [this](keep_atom, const identity& topic, bool wanted) { return keep(topic, wanted); },
       [this](list_atom) { return reports(); },
       [this](changed_atom) { look_at_domains(); },
+      [this](trees_atom) { tell_trees(); },
       [this](retry_atom, std::uint64_t token, std::uint64_t round) {
         auto i = subscriptions_.find(token);
         if (i != subscriptions_.end() && i->second.round == round) answer_fetch(i->second);
@@ -179,6 +180,7 @@ void topic_engine::flush() {
   machine().flush(now(), out);
   perform(std::move(out));
   count_drops();
+  look_at_trees_later();
 }
 
 void topic_engine::tick() {
@@ -188,6 +190,7 @@ void topic_engine::tick() {
   machine().flush(now(), out);
   perform(std::move(out));
   count_drops();
+  look_at_trees_later();
   let_idle_go();
   schedule();
 }
@@ -222,6 +225,30 @@ void topic_engine::count_drops() {
       counters.drop(errc::queue_full, since(was.dropped, is.dropped));
       was = is;
     }
+}
+
+void topic_engine::look_at_trees_later() {
+  if (blocks_ && !std::exchange(trees_scheduled_, true))
+    compat::delayed_send_to_self(self_, std::chrono::milliseconds{topic_trees_ms}, trees_atom_v);
+}
+
+/// Who looks for a block asks along the trees of topics: what one of its nodes has, others tend to have.
+void topic_engine::tell_trees() {
+  trees_scheduled_ = false;
+  std::map<identity, topic_tree> trees;
+  for (const auto& domain : in_)
+    for (const auto& topic : machine().topics_of(domain)) {
+      const auto info = machine().info(topic);
+      if (info && info->here && !info->eager.empty()) trees[topic] = {domain, topic, info->eager};
+    }
+  for (auto& [topic, told] : told_trees_)
+    if (!trees.contains(topic)) compat::send(self_, blocks_, learn_atom_v, topic_tree{told.domain, topic, {}});
+  for (const auto& [topic, tree] : trees) {
+    const auto told = told_trees_.find(topic);
+    if (told == told_trees_.end() || told->second.neighbours != tree.neighbours)
+      compat::send(self_, blocks_, learn_atom_v, tree);
+  }
+  told_trees_ = std::move(trees);
 }
 
 void topic_engine::write(std::string_view table, bytes key, bytes value) {

@@ -24,10 +24,11 @@ inline constexpr std::string_view topic_advert_table = "topic-advert";
 inline constexpr std::string_view topic_kept_table = "topic-kept"; ///< topics that this node always takes part in
 inline constexpr std::string_view topic_life_table = "topic-life"; ///< one value: the epoch of this life
 
-inline constexpr std::uint32_t topic_ttl_ms = 15'000;          ///< of bodies between nodes; a guess
-inline constexpr std::uint32_t topic_domains_ms = 20;          ///< changes of domains are looked at together
-inline constexpr std::uint32_t topic_count_ms = 250;           ///< between two looks at what the machines dropped
-inline constexpr std::uint64_t topic_epochs_max = 1 << 20;     ///< publishers begun in one life of a node
+inline constexpr std::uint32_t topic_ttl_ms = 15'000;      ///< of bodies between nodes; a guess
+inline constexpr std::uint32_t topic_domains_ms = 20;      ///< changes of domains are looked at together
+inline constexpr std::uint32_t topic_count_ms = 250;       ///< between two looks at what the machines dropped
+inline constexpr std::uint32_t topic_trees_ms = 1000;      ///< between two looks at the trees, while there is traffic
+inline constexpr std::uint64_t topic_epochs_max = 1 << 20; ///< publishers begun in one life of a node
 inline constexpr std::size_t topic_publishers_here_max = 4096; ///< publishers at this node, over all topics; a guess
 inline constexpr std::size_t topic_held_max = 8192;            ///< publications that wait for their engine's key
 inline constexpr std::size_t topic_held_large_max = 16; ///< that wait in one queue, when one more has a large body
@@ -113,6 +114,8 @@ private:
   void tick();
   void schedule();
   void count_drops();
+  void look_at_trees_later();
+  void tell_trees();
   void write(std::string_view table, bytes key, bytes value);
   void known(const signed_topic_advert& advert);
   void domains_changed();
@@ -175,6 +178,8 @@ private:
   std::set<std::uint64_t> fetchable_; ///< have new events and somebody who waits
   std::set<identity> kept_;
 
+  bool trees_scheduled_ = false;
+  std::map<identity, topic_tree> told_trees_; ///< to the blocks, by topic
   std::map<identity, multicast_stats> counted_;
   time_ms counted_ms_ = 0;
   std::map<identity, std::set<identity>> forked_;

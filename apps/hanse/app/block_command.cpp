@@ -6,6 +6,8 @@
 #include "hanse/app/transfer_meter.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 
 namespace hanse::app {
@@ -19,15 +21,22 @@ std::string size_of(const json& object, const char* key) {
   return size_text(object.at(key).get<std::uint64_t>());
 }
 
+/// Of the quota.
+std::string used(const json& domain) {
+  const auto octets = domain.at("octets").get<double>(), quota = domain.at("quota_octets").get<double>();
+  if (quota == 0) return octets == 0 ? "" : "over";
+  return std::to_string(static_cast<int>(std::ceil(std::min(octets / quota, 9.99) * 100))) + " %";
+}
+
 void stat(command_context& c) {
   auto answer = c.ask("ask for the blocks", {{"command", "block_stat"}});
   if (!answer) return;
   c.print(*answer, [&] {
     text_table table{
-        {"domain", "protocol", ">blocks", ">stored", ">quota", ">members", ">fetched", ">served", "why not"}};
+        {"domain", "protocol", ">blocks", ">stored", ">quota", ">used", ">members", ">fetched", ">served", "why not"}};
     for (const auto& d : answer->at("domains"))
       table.add({field(d, "name").empty() ? field(d, "domain") : field(d, "name"), field(d, "protocol"),
-                 field(d, "blocks"), size_of(d, "octets"), size_of(d, "quota_octets"), field(d, "members"),
+                 field(d, "blocks"), size_of(d, "octets"), size_of(d, "quota_octets"), used(d), field(d, "members"),
                  field(d, "fetched"), field(d, "served"), field(d, "why")});
     table.print(c.out);
     c.out << "damaged " << answer->at("corrupt") << ", checked " << answer->at("scrubbed") << ", leases ended "

@@ -172,6 +172,22 @@ void read_limits(object_reader& in, limits_config& limits) {
   });
 }
 
+void read_blocks(object_reader& in, blocks_config& blocks) {
+  constexpr std::uint64_t quota_max = 1ull << 50; // 1 PiB
+  in.object("blocks", [&](object_reader& b) {
+    blocks.quota_bytes = b.number("quota_bytes", 0, quota_max, blocks.quota_bytes);
+    b.object("quotas", [&](object_reader& q) {
+      for (const auto& key : q.keys()) {
+        const auto octets = q.number(key, 0, quota_max, blocks.quota_bytes);
+        if (const auto domain = identity::parse(key))
+          blocks.quotas[*domain] = octets;
+        else
+          q.problem(key, "expected the identity of a domain as the key: " + to_string(domain.error()));
+      }
+    });
+  });
+}
+
 void read_paths(object_reader& in, node_config& config, const fs::path& base) {
   config.key_file = resolve(in.required_text("key_file"), base);
   config.passphrase_file = resolve(in.text("passphrase_file"), base);
@@ -215,6 +231,7 @@ expected<node_config> parse_node_config(std::string_view text, const fs::path& f
   config.gossip_domains = in.flag("gossip_domains");
   read_log_and_metrics(in, config, base);
   read_limits(in, config.limits);
+  read_blocks(in, config.blocks);
   in.finish();
   if (!problems.empty()) return problems.to_error();
   return config;

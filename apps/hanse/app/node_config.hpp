@@ -30,6 +30,12 @@ struct log_config {
   std::filesystem::path file; ///< empty: standard error
 };
 
+/// How much this node stores for domains.
+struct blocks_config {
+  std::uint64_t quota_bytes = 16ull << 30;  ///< octets of each domain that has no own
+  std::map<identity, std::uint64_t> quotas; ///< octets, by domain; 0: nothing
+};
+
 /// Prometheus over HTTP.
 struct metrics_config {
   std::string address = "127.0.0.1";
@@ -73,6 +79,7 @@ struct node_config {
   log_config log;
   metrics_config metrics;
   limits_config limits;
+  blocks_config blocks;
 };
 
 /// Whether `name` may be an engine's name.

@@ -117,7 +117,11 @@ expected<unit> runtime_backend::start(node_events events) {
   HANSE_CHECK(start_engines());
   HANSE_CHECK(start_imported());
   HANSE_CHECK(start_domains());
-  HANSE_TRY(blocks_, node_blocks::start(*node_, *domains_, {.directory = config_.data_dir}));
+  block_options blocks;
+  blocks.directory = config_.data_dir;
+  blocks.quotas = config_.blocks.quotas;
+  blocks.store.quota_octets = config_.blocks.quota_bytes;
+  HANSE_TRY(blocks_, node_blocks::start(*node_, *domains_, std::move(blocks)));
   topic_options topics;
   topics.blocks = blocks_.get();
   HANSE_TRY(topics_, node_topics::start(*node_, *domains_, std::move(topics)));

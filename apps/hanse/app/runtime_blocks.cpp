@@ -94,7 +94,8 @@ json json_of(const block_domain_report& d) {
             {"kept", d.stats.kept},
             {"refused", d.stats.refused},
             {"liars", d.stats.liars},
-            {"searches", d.stats.searches}});
+            {"searches", d.stats.searches},
+            {"trees", d.trees}});
   return j;
 }
 

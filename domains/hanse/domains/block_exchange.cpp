@@ -23,7 +23,17 @@ void block_exchange::set_member(const identity& node, std::uint8_t trust) {
     if (members_.size() >= config_.members_max) return;
     auto& m = members_[node];
     m.trust = trust;
-    m.window = config_.window_initial;
+    answer_window_config window;
+    window.initial = config_.window_initial;
+    window.max = config_.window_max;
+    window.unmeasured_per_s = std::max<std::uint64_t>(config_.slow_link_octets_per_s / stored_block_size_max, 1);
+    m.window = answer_window{window};
+    window.initial = config_.push_octets_initial;
+    window.min = stored_block_size_max;
+    window.max = config_.push_octets_max;
+    window.unmeasured_per_s = config_.slow_link_octets_per_s;
+    window.timeout_min_ms = window.timeout_initial_ms; // nothing is gained by haste: they come by a reliable link
+    m.push_window = answer_window{window};
   } else {
     found->second.trust = trust;
   }
@@ -33,8 +43,7 @@ void block_exchange::drop_member(const identity& node, block_effects& out) {
   const auto found = members_.find(node);
   if (found == members_.end()) return;
   give_up_flights(found->second, node);
-  for (const auto& [id, p] : found->second.pushes)
-    out.push_back(block_pushed{node, p.token, errc::unreachable, std::nullopt});
+  end_pushes(node, found->second, out);
   members_.erase(found);
 }
 
@@ -45,11 +54,18 @@ void block_exchange::peer_down(const identity& node, time_ms now, block_effects&
   auto& m = found->second;
   give_up_flights(m, node);
   m.gives = false;
-  m.idle_until = std::max(m.idle_until, now + config_.rto_initial_ms);
-  for (const auto& [id, p] : std::exchange(m.pushes, {}))
-    out.push_back(block_pushed{node, p.token, errc::unreachable, std::nullopt});
+  m.idle_until = std::max(m.idle_until, now + config_.search_wait_ms);
+  end_pushes(node, m, out);
+  m.window.restart(); // the next link may be another one
+  m.push_window.restart();
   pump(now, out);
   look_around(now, out);
+}
+
+void block_exchange::end_pushes(const identity& node, member& m, block_effects& out) {
+  for (const auto& [id, p] : std::exchange(m.pushes, {}))
+    out.push_back(block_pushed{node, p.token, errc::unreachable, std::nullopt});
+  m.pushed_octets = 0;
 }
 
 void block_exchange::set_tree(const identity& topic, std::vector<identity> neighbours) {
@@ -64,11 +80,18 @@ bool block_exchange::usable(const member& m, time_ms now) const noexcept {
   return m.trust >= config_.serve_trust_min && now >= m.punished_until && now >= m.idle_until;
 }
 
+/// Leaves up to `count`, in random order.
+void block_exchange::draw(std::vector<identity>& from, std::size_t count) {
+  count = std::min(count, from.size());
+  for (std::size_t i = 0; i < count; ++i) std::swap(from[i], from[i + random_->below(from.size() - i)]);
+  from.resize(count);
+}
+
 std::vector<identity> block_exchange::candidates(time_ms now) {
   std::vector<identity> result;
   for (const auto& [node, m] : members_)
     if (usable(m, now)) result.push_back(node);
-  for (std::size_t i = result.size(); i > 1; --i) std::swap(result[i - 1], result[random_->below(i)]);
+  draw(result, result.size());
   return result;
 }
 
@@ -78,9 +101,18 @@ std::vector<identity> block_exchange::some_members(std::size_t count, const std:
   for (const auto& [node, m] : members_)
     if (m.trust >= config_.serve_trust_min && m.punished_until <= ticked_ && !except.contains(node))
       result.push_back(node);
-  count = std::min(count, result.size());
-  for (std::size_t i = 0; i < count; ++i) std::swap(result[i], result[i + random_->below(result.size() - i)]);
-  result.resize(count);
+  draw(result, count);
+  return result;
+}
+
+/// Neighbours in the tree of a topic that are members. Few of many, as in a topic whose nodes all send to all.
+std::vector<identity> block_exchange::along(const identity& topic, const std::set<identity>& except) {
+  std::vector<identity> result;
+  const auto tree = trees_.find(topic);
+  if (tree == trees_.end()) return result;
+  std::ranges::copy_if(tree->second, std::back_inserter(result),
+                       [&](const identity& to) { return members_.contains(to) && !except.contains(to); });
+  draw(result, config_.tree_width);
   return result;
 }
 
@@ -129,7 +161,7 @@ void block_exchange::tick(time_ms now, block_effects& out) {
   if (auto ticked = store_->tick(now); !ticked) return fail(ticked.error(), out);
   acknowledge(out);
   time_out(now, out);
-  if (const auto lost = store_->take_lost(); !lost.empty() && wants_.size() + lost.size() <= config_.wants_max)
+  if (const auto lost = store_->take_lost(config_.domain, config_.wants_max - wants_.size()); !lost.empty())
     (void)want(lost, {}, now, out); // repair: it can only fail by the store, which then has failed
   for (auto& [who, m] : members_) time_out_pushes(who, m, now, out);
   pump(now, out);

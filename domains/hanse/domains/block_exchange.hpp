@@ -2,16 +2,17 @@
 // serves, keeps what others put, finds who has what, and fetches from several members at once. Not the store's policy
 // (block_store.hpp) and not content (content_transfer.hpp): this layer sees names and octets.
 //
-// Fetching: a wanted block is asked of members that are known to give (each with a window of requests under way that
-// grows with what it delivers and halves when it does not); when nobody is left, members are asked, then searches go
-// out along topics' trees and as random walks (TTL 8), and whoever has the block says so directly. Sources: windows as
-// in TCP congestion avoidance (RFC 5681), timeouts RFC 6298, want/have/don't-have as in Bitswap 1.2, random walks of Lv
-// et al., "Search and replication in unstructured peer-to-peer networks" (2002).
+// Fetching: a wanted block is asked of members that are known to give; when nobody is left, members are asked, then
+// searches go out along topics' trees and as random walks (TTL 8), and whoever has the block says so directly. What is
+// under way to a member, asked or put, has a window (answer_window.hpp: LEDBAT, RFC 6298), so that a slow link has no
+// long queue. Sources: want/have/don't-have as in Bitswap 1.2, random walks of Lv et al., "Search and replication in
+// unstructured peer-to-peer networks" (2002).
 //
 // A block is hashed before anything else is done with it. Who sends other octets than it says is reported, not used for
 // a while, and its part is fetched elsewhere. What is stored is never fetched again, so a crash loses no progress.
 #pragma once
 
+#include "hanse/domains/answer_window.hpp"
 #include "hanse/domains/block_message.hpp"
 #include "hanse/domains/storage_protocol.hpp"
 
@@ -25,22 +26,25 @@ struct block_exchange_config {
   std::size_t members_max = 4096;                  ///< further ones are ignored
   std::size_t trees_max = 256;                     ///< topics along whose trees searches go
   std::size_t wants_max = 8192;                    ///< blocks wanted at once
-  std::uint32_t window_initial = 16;               ///< blocks asked of a member and not answered
-  std::uint32_t window_max = 256;                  ///< 8 MiB
-  std::size_t ask_width = 4;                       ///< members asked at once whether they have something
-  std::size_t walks = 2;                           ///< random walks of one search
-  std::uint32_t search_wait_ms = 1000;             ///< for answers to one round; doubles with each
-  std::uint32_t search_rounds_max = 6;             ///< then the block is given up: after about a minute
-  std::uint32_t rto_initial_ms = 1000;             ///< RFC 6298 section 2.1
-  std::uint32_t rto_min_ms = 200;
-  std::uint32_t rto_max_ms = 5000;
-  std::uint64_t penalty_ms = 600'000;              ///< that a liar is not used
+  std::uint32_t window_initial = 2;    ///< blocks asked of a member and not answered: 64 KiB, 0.3 s of 2 Mbit/s
+  std::uint32_t window_max = 256;      ///< 8 MiB
+  std::size_t ask_width = 4;           ///< members asked at once whether they have something
+  std::size_t walks = 2;               ///< random walks of one search
+  std::size_t search_trees = 8;        ///< that one search goes along, drawn among all
+  std::size_t tree_width = 8;          ///< neighbours of one tree that a search goes to
+  std::uint32_t search_wait_ms = 1000; ///< for answers to one round; doubles with each
+  std::uint32_t search_rounds_max = 6; ///< then the block is given up: after about a minute
+  std::uint32_t slow_link_octets_per_s = 32 * 1024; ///< assumed of a link until there is an answer
+  std::uint32_t rest_ms = 5000;                     ///< that a silent member is not asked, at first
+  std::uint64_t penalty_ms = 600'000;               ///< that a liar is not used
   std::size_t serve_names_max = 1024;              ///< names that one member waits for; above, its requests are dropped
   std::size_t serve_octets_step = 4 * 1024 * 1024; ///< sent in one step to all
-  std::size_t flood_max = 4096;       ///< dropped names, or searches, in a second: then a member is reported
-  std::size_t nonces_max = 4096;      ///< searches remembered
-  std::uint32_t searches_per_s = 200; ///< passed on for one member
-  std::size_t pushes_max = 4;         ///< puts under way to one member, of up to 928 KiB
+  std::size_t flood_max = 4096;                ///< dropped names, or searches, in a second: then a member is reported
+  std::size_t nonces_max = 4096;               ///< searches remembered
+  std::uint32_t searches_per_s = 200;          ///< passed on for one member
+  std::size_t pushes_max = 8;                  ///< puts under way to one member
+  std::size_t push_octets_initial = 64 * 1024; ///< … together: two blocks
+  std::size_t push_octets_max = 4 * message_octets_max;
   std::uint32_t push_tries_max = 5;
   std::size_t recent_max = 256; ///< fetched blocks kept in memory for who waits for them: 8 MiB
   std::size_t acks_max = 256;   ///< puts of others that wait for the commit; above, they are refused
@@ -66,6 +70,7 @@ public:
   void tick(time_ms now, block_effects& out) override;
   std::optional<time_ms> next_timer() const override;
   std::vector<identity> candidates(time_ms now) override;
+  std::size_t push_room(const identity& to) const override;
   const storage_stats& stats() const noexcept override { return stats_; }
 
   const identity& domain() const noexcept { return config_.domain; }
@@ -74,22 +79,28 @@ public:
 private:
   struct flight {
     time_ms sent = 0;
+    std::uint64_t ahead = 0; ///< under way then, itself among them
   };
   struct push_under_way {
     std::uint64_t token = 0;
     std::vector<digest> names;
-    time_ms until = 0, sent = 0;
+    time_ms until = 0, begun = 0, sent = 0;
+    std::uint64_t octets = 0, ahead = 0; ///< as in flight
     std::uint32_t tries = 0;
   };
   struct member {
     std::uint8_t trust = 0;
     // as one who gives
     std::map<digest, flight> flights;
-    std::uint32_t window = 0;
-    bool gives = false; ///< it has delivered, or said that it has something
-    std::uint32_t srtt_ms = 0, rttvar_ms = 0, failures = 0;
-    time_ms heard = 0, idle_until = 0, punished_until = 0;
+    answer_window window; ///< of blocks
+    bool gives = false;   ///< it has delivered, or said that it has something
+    std::uint32_t failures = 0;
+    time_ms asked = 0, heard = 0, idle_until = 0, punished_until = 0;
+    // as one who keeps
     std::map<std::uint64_t, push_under_way> pushes;
+    std::uint64_t pushed_octets = 0; ///< of these
+    time_ms push_heard = 0;
+    answer_window push_window; ///< of octets
     // as one who asks
     std::deque<digest> queue;
     std::set<digest> queued;
@@ -103,6 +114,7 @@ private:
     std::optional<identity> from; ///< asked there
     std::set<identity> has;       ///< said so
     std::set<identity> lacks;     ///< said so, or did not answer; forgotten with each round
+    bool timed_out = false;       ///< at somebody: an answer may be to an earlier request
     std::uint32_t round = 0;
     time_ms round_ends = 0;
   };
@@ -118,8 +130,11 @@ private:
 
   // block_exchange.cpp
   bool usable(const member& m, time_ms now) const noexcept;
+  void draw(std::vector<identity>& from, std::size_t count);
   std::vector<identity> some_members(std::size_t count, const std::set<identity>& except);
+  std::vector<identity> along(const identity& topic, const std::set<identity>& except);
   void misbehaved(const identity& node, error why, time_ms now, block_effects& out);
+  void end_pushes(const identity& node, member& m, block_effects& out);
   void fail(const error& why, block_effects& out);
   void send(const identity& to, const block_message& m, block_effects& out);
 
@@ -128,7 +143,7 @@ private:
   expected<unit> on(const identity& from, const blocks_answer& m, time_ms now, block_effects& out);
   expected<unit> on(const identity& from, const blocks_presence& m, time_ms now, block_effects& out);
   void remember(const named_block& b);
-  void delivered(member& m, const digest& name, time_ms now);
+  void delivered(member& m, const digest& name, const wanted_block& w, time_ms now);
   void land(wanted_block& w, const digest& name);
   void arrived(const digest& name, const identity& from, block_effects& out);
   void give_up_flights(member& m, const identity& who);
@@ -138,7 +153,6 @@ private:
   bool somebody_may_give(const wanted_block& w, time_ms now) const;
   void look_around(time_ms now, block_effects& out);
   void search(const std::vector<digest>& names, bool far, time_ms now, block_effects& out);
-  std::uint32_t rto(const member& m) const noexcept;
 
   // block_serve.cpp
   expected<unit> on(const identity& from, const blocks_get& m, time_ms now, block_effects& out);
@@ -150,7 +164,7 @@ private:
   void serve(block_effects& out);
   std::size_t serve_one(const identity& to, member& m, block_effects& out);
   void acknowledge(block_effects& out);
-  expected<unit> send_push(const identity& to, std::uint64_t id, const push_under_way& p, block_effects& out);
+  expected<blocks_put> read_push(std::uint64_t id, const push_under_way& p, std::vector<bytes>& kept);
   void time_out_pushes(const identity& who, member& m, time_ms now, block_effects& out);
   expected<std::vector<digest>> split_present(const std::vector<digest>& names, std::vector<digest>& missing);
 
@@ -158,7 +172,7 @@ private:
   random_source* random_;
   block_exchange_config config_;
   members members_;
-  std::map<identity, std::vector<identity>> trees_;
+  std::map<identity, std::vector<identity>> trees_; ///< neighbours, by topic
   std::map<digest, wanted_block> wants_;
   std::map<std::uint64_t, digest> open_; ///< wanted and not asked of anybody, in the order of need
   std::uint64_t next_order_ = 1, next_push_ = 1;

@@ -8,10 +8,13 @@ namespace hanse {
 namespace {
 
 constexpr std::size_t names_in_get_max = 58; // two messages of large blocks: an answer begins before all is asked for
-constexpr std::size_t scan_max = 512;        // open wants looked at for one member, so that a step stays short
-constexpr std::uint32_t failures_max = 3;    // in a row, then a member rests
-constexpr std::size_t has_max = 16;          // members remembered to have a wanted block
-constexpr std::size_t lacks_told_max = 64;   // that said unasked that they lack it
+constexpr std::size_t names_in_get_few =
+    15;                                    // less than half an answer: gathered for a moment while others are under way
+constexpr time_ms gather_ms = 20;          // … so long at most: while 40 blocks come at 60 MB/s
+constexpr std::size_t scan_max = 512;      // open wants looked at for one member, so that a step stays short
+constexpr std::uint32_t failures_max = 3;  // in a row, then a member rests
+constexpr std::size_t has_max = 16;        // members remembered to have a wanted block
+constexpr std::size_t lacks_told_max = 64; // that said unasked that they lack it
 
 } // namespace
 
@@ -74,29 +77,14 @@ void block_exchange::give_up_flights(member& m, const identity& who) {
   m.flights.clear();
 }
 
-std::uint32_t block_exchange::rto(const member& m) const noexcept {
-  if (m.srtt_ms == 0) return config_.rto_initial_ms;
-  return std::clamp(m.srtt_ms + 4 * m.rttvar_ms, config_.rto_min_ms, config_.rto_max_ms);
-}
-
-/// RFC 6298 for the time, and one more under way for each block (slow start; it halves in time_out).
-void block_exchange::delivered(member& m, const digest& name, time_ms now) {
+void block_exchange::delivered(member& m, const digest& name, const wanted_block& w, time_ms now) {
   m.gives = true;
   m.heard = now;
   m.failures = 0;
   m.idle_until = 0;
   const auto f = m.flights.find(name);
   if (f == m.flights.end()) return;
-  const auto took = static_cast<std::uint32_t>(std::min<time_ms>(now - f->second.sent, config_.rto_max_ms));
-  if (m.srtt_ms == 0) {
-    m.srtt_ms = std::max(took, 1u);
-    m.rttvar_ms = took / 2;
-  } else {
-    const auto apart = took > m.srtt_ms ? took - m.srtt_ms : m.srtt_ms - took;
-    m.rttvar_ms = (3 * m.rttvar_ms + apart) / 4;
-    m.srtt_ms = std::max((7 * m.srtt_ms + took) / 8, 1u);
-  }
-  m.window = std::min(m.window + 1, config_.window_max);
+  m.window.answered(1, f->second.ahead, now - f->second.sent, !w.timed_out);
   m.flights.erase(f);
 }
 
@@ -127,7 +115,8 @@ std::optional<bytes> block_exchange::take_recent(const digest& name) {
 expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, time_ms now, block_effects& out) {
   auto& who = members_.at(from);
   for (const auto& b : m.blocks) {
-    if (!wants_.contains(b.name)) { // late, or never asked for: not worth a hash
+    const auto wanted = wants_.find(b.name);
+    if (wanted == wants_.end()) { // late, or never asked for: not worth a hash
       ++stats_.unasked;
       continue;
     }
@@ -136,7 +125,7 @@ expected<unit> block_exchange::on(const identity& from, const blocks_answer& m, 
       pump(now, out);
       return errc::bad_checksum;
     }
-    delivered(who, b.name, now);
+    delivered(who, b.name, wanted->second, now);
     auto kept = store_->put(config_.domain, b.name, b.octets, now + config_.fetch_lease_ms, now, block_check::trusted);
     if (!kept) { // no room: this is ours, not the sender's
       if (kept.error() == errc::io_error) return kept.error();
@@ -181,23 +170,24 @@ expected<unit> block_exchange::on(const identity& from, const blocks_presence& m
 
 void block_exchange::time_out(time_ms now, block_effects&) {
   for (auto& [who, m] : members_) {
-    const auto limit = rto(m);
     std::vector<digest> late;
-    for (const auto& [name, f] : m.flights)
+    for (const auto& [name, f] : m.flights) {
+      const auto limit = m.window.timeout_ms(f.ahead);
       if (now >= std::max(f.sent, m.heard) + limit || now >= f.sent + 4 * limit) late.push_back(name);
+    }
     if (late.empty()) continue;
     stats_.timeouts += late.size();
-    m.window = std::max(m.window / 2, 1u);
-    m.rttvar_ms = std::min(2 * std::max(m.rttvar_ms, 1u), config_.rto_max_ms); // back off (RFC 6298 section 5.5)
+    m.window.timed_out();
     if (++m.failures >= failures_max) {
       m.gives = false;
-      m.idle_until = now + (config_.rto_max_ms << std::min(m.failures - failures_max, 4u));
+      m.idle_until = now + (config_.rest_ms << std::min(m.failures - failures_max, 4u));
     }
     for (const auto& name : late) {
       m.flights.erase(name);
       const auto w = wants_.find(name);
       if (w == wants_.end() || w->second.from != who) continue;
       w->second.lacks.insert(who);
+      w->second.timed_out = true;
       land(w->second, name);
     }
   }
@@ -208,7 +198,7 @@ bool block_exchange::fill(const identity& who, member& m, time_ms now, block_eff
   blocks_get get;
   std::size_t scanned = 0;
   for (auto i = open_.begin(); i != open_.end() && scanned < scan_max; ++scanned) {
-    if (m.flights.size() >= m.window || get.names.size() == names_in_get_max) break;
+    if (m.flights.size() >= m.window.size() || get.names.size() == names_in_get_max) break;
     auto& w = wants_.at(i->second);
     if (w.lacks.contains(who) || (!m.gives && !w.has.contains(who))) {
       ++i;
@@ -217,11 +207,13 @@ bool block_exchange::fill(const identity& who, member& m, time_ms now, block_eff
     w.from = who;
     w.round_ends = 0;
     get.names.push_back(i->second);
-    m.flights[i->second] = {now};
+    m.flights[i->second] = {now, 0};
     i = open_.erase(i);
   }
   if (get.names.empty()) return false;
+  for (const auto& name : get.names) m.flights.at(name).ahead = m.flights.size();
   if (m.flights.size() == get.names.size()) m.heard = now; // nothing was under way before
+  m.asked = now;
   send(who, get, out);
   return true;
 }
@@ -233,8 +225,10 @@ void block_exchange::pump(time_ms now, block_effects& out) {
     for (auto& [who, m] : members_) {
       if (open_.empty()) return;
       // no small requests while much is under way: an answer is worth a message of its own
-      const auto room = m.window > m.flights.size() ? m.window - m.flights.size() : 0;
+      const auto room = m.window.size() > m.flights.size() ? m.window.size() - m.flights.size() : 0;
       if (!usable(m, now) || room == 0 || (m.flights.size() > 2 * room && open_.size() > room)) continue;
+      const auto count = std::min<std::uint64_t>(room, open_.size());
+      if (count < names_in_get_few && m.flights.size() > 2 * count && now < m.asked + gather_ms) continue;
       more |= fill(who, m, now, out);
     }
   }
@@ -283,10 +277,12 @@ void block_exchange::search(const std::vector<digest>& names, bool far, time_ms,
     nonce_order_.push_back(n);
     return n;
   };
-  for (const auto& [topic, neighbours] : trees_) {
+  std::vector<identity> topics;
+  for (const auto& [topic, neighbours] : trees_) topics.push_back(topic);
+  draw(topics, config_.search_trees);
+  for (const auto& topic : topics) {
     const blocks_search m{nonce(), key_.identity(), search_ttl_max, topic, names};
-    for (const auto& to : neighbours)
-      if (members_.contains(to)) send(to, m, out);
+    for (const auto& to : along(topic, {})) send(to, m, out);
   }
   for (const auto& to : some_members(config_.walks, {}))
     send(to, blocks_search{nonce(), key_.identity(), search_ttl_max, std::nullopt, names}, out);

@@ -138,9 +138,7 @@ expected<unit> block_exchange::on(const identity& from, const blocks_search& m, 
   onward.names = std::move(rest);
   std::vector<identity> next;
   if (m.topic) {
-    if (const auto tree = trees_.find(*m.topic); tree != trees_.end())
-      std::ranges::copy_if(tree->second, std::back_inserter(next),
-                           [&](const identity& to) { return to != from && to != m.asker && members_.contains(to); });
+    next = along(*m.topic, {from, m.asker});
   } else {
     next = some_members(1, {from, m.asker});
   }
@@ -190,29 +188,47 @@ void block_exchange::acknowledge(block_effects& out) {
   }
 }
 
+/// In quarters of the window, so that the link is never idle for the time of an answer.
+std::size_t block_exchange::push_room(const identity& to) const {
+  const auto found = members_.find(to);
+  if (found == members_.end()) return SIZE_MAX; // push says why not
+  const auto& m = found->second;
+  if (m.pushes.size() >= config_.pushes_max) return 0;
+  const auto window = m.push_window.size();
+  const auto piece = std::max<std::uint64_t>(window / 4, stored_block_size_max);
+  return window >= m.pushed_octets + piece ? static_cast<std::size_t>(piece) : 0;
+}
+
 expected<unit> block_exchange::push(const identity& to, std::uint64_t token, std::vector<digest> names, time_ms until,
                                     time_ms now, block_effects& out) {
   assert(!names.empty() && names.size() <= message_blocks_max);
   const auto found = members_.find(to);
   if (found == members_.end()) return error{errc::not_found, "member"};
-  if (found->second.pushes.size() >= config_.pushes_max) return error{errc::queue_full, "pushes"};
+  auto& m = found->second;
+  if (m.pushes.size() >= config_.pushes_max) return error{errc::queue_full, "pushes"};
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   const auto id = next_push_++;
-  push_under_way p{token, std::move(names), until, now, 1};
-  auto sent = send_push(to, id, p, out);
-  if (!sent) {
-    if (sent.error() == errc::io_error) fail(sent.error(), out);
-    return sent;
+  push_under_way p{token, std::move(names), until, now, now, 0, 0, 1};
+  std::vector<bytes> kept;
+  auto read = read_push(id, p, kept);
+  if (!read) {
+    if (read.error() == errc::io_error) fail(read.error(), out);
+    return read.error();
   }
-  found->second.pushes.emplace(id, std::move(p));
+  for (const auto& block : kept) p.octets += block.size();
+  if (!m.pushes.empty() && m.pushed_octets + p.octets > m.push_window.size())
+    return error{errc::queue_full, "octets of pushes"};
+  send(to, *read, out);
+  m.pushed_octets += p.octets;
+  p.ahead = m.pushed_octets;
+  m.pushes.emplace(id, std::move(p));
   ++stats_.pushes;
   return ok();
 }
 
-expected<unit> block_exchange::send_push(const identity& to, std::uint64_t id, const push_under_way& p,
-                                         block_effects& out) {
-  std::vector<bytes> kept;
+/// `kept`: what the message's views are of.
+expected<blocks_put> block_exchange::read_push(std::uint64_t id, const push_under_way& p, std::vector<bytes>& kept) {
   blocks_put m{id, p.until, {}};
   std::size_t octets = 0;
   for (const auto& name : p.names) {
@@ -223,29 +239,35 @@ expected<unit> block_exchange::send_push(const identity& to, std::uint64_t id, c
     m.blocks.push_back(kept.back()); // a vector's octets stay where they are when the vector is moved
   }
   if (octets > message_octets_max) return error{errc::too_long, "push"};
-  send(to, m, out);
-  return ok();
+  return m;
 }
 
+/// What is before it in the queue has its time, too: only the first is late by itself.
 void block_exchange::time_out_pushes(const identity& who, member& m, time_ms now, block_effects& out) {
+  auto late = false;
   for (auto i = m.pushes.begin(); i != m.pushes.end();) {
     auto& p = i->second;
-    const auto limit = std::uint64_t{config_.rto_initial_ms} << std::min(p.tries - 1, 3u);
-    if (p.tries < config_.push_tries_max && now < p.sent + limit) {
+    if (now < std::max(p.sent, m.push_heard) + m.push_window.timeout_ms(p.ahead)) {
       ++i;
       continue;
     }
-    auto sent = p.tries < config_.push_tries_max ? send_push(who, i->first, p, out) : error{errc::timed_out};
+    late = true;
+    std::vector<bytes> kept;
+    auto again = p.tries < config_.push_tries_max ? read_push(i->first, p, kept) : error{errc::timed_out};
     ++p.tries;
     p.sent = now;
-    if (sent) {
+    if (again) {
+      send(who, *again, out);
+      ++stats_.pushes_again;
       ++i;
       continue;
     }
-    if (sent.error() == errc::io_error) return fail(sent.error(), out);
-    out.push_back(block_pushed{who, p.token, sent.error(), std::nullopt});
+    if (again.error() == errc::io_error) return fail(again.error(), out);
+    out.push_back(block_pushed{who, p.token, again.error(), std::nullopt});
+    m.pushed_octets -= p.octets;
     i = m.pushes.erase(i);
   }
+  if (late) m.push_window.timed_out();
 }
 
 expected<unit> block_exchange::on(const identity& from, const blocks_stored& m, time_ms now, block_effects& out) {
@@ -267,6 +289,10 @@ expected<unit> block_exchange::on(const identity& from, const blocks_stored& m, 
   } else if (m.code == errc::none) {
     done.why = error{errc::bad_value, "neither a receipt nor a reason"};
   }
+  const auto& p = found->second;
+  who.push_heard = now;
+  who.push_window.answered(p.octets, p.ahead, now - p.begun, p.tries == 1);
+  who.pushed_octets -= p.octets;
   who.pushes.erase(found);
   out.push_back(std::move(done));
   return ok();

@@ -7,7 +7,7 @@ namespace hanse {
 
 namespace {
 
-constexpr std::size_t lost_max = 4096; // more are found again by the next pass of the scrub
+constexpr std::size_t lost_max = 1024; // of a domain; more are found again by the next pass of the scrub
 
 } // namespace
 
@@ -27,11 +27,14 @@ void block_store::wrote(std::size_t octets) noexcept {
 }
 
 /// Sets the lease of a block that is or will be here. What the quota refuses is found before anything is written.
-expected<time_ms> block_store::hold(const identity& domain, const digest& name, std::size_t size, time_ms until,
-                                    time_ms now) {
+expected<time_ms> block_store::hold(const identity& domain, const digest& name, std::size_t size, bool is_here,
+                                    time_ms until, time_ms now) {
   if (until <= now) return error{errc::expired, "a lease that has ended"};
   if (until != lease_forever) until = std::min(until, now + config_.lease_max_ms);
-  HANSE_TRY(const auto leases, table_->leases_of(name));
+  std::vector<block_lease> leases;
+  if (is_here) {
+    HANSE_TRY(leases, table_->leases_of(name)); // else nobody has one
+  }
   const auto own = std::ranges::find(leases, domain, &block_lease::domain);
   if (own != leases.end()) {
     if (own->until >= until) return own->until;
@@ -58,13 +61,13 @@ expected<time_ms> block_store::put(const identity& domain, const digest& name, b
     if (octets.size() > stored_block_size_max) return error{errc::too_long, "block"};
     if (check == block_check::hash && blake2b_256(octets) != name) return error{errc::bad_checksum, "block"};
     HANSE_TRY(const auto found, table_->find(name));
-    HANSE_TRY(const auto end, hold(domain, name, octets.size(), until, now));
+    HANSE_TRY(const auto end, hold(domain, name, octets.size(), found.has_value(), until, now));
     if (found && !found->bad) {
       ++stats_.known;
       return end;
     }
     HANSE_CHECK(table_->put(name, octets));
-    lost_.erase(name);
+    found_again(name);
     wrote(octets.size());
     return end;
   };
@@ -81,7 +84,7 @@ expected<time_ms> block_store::put(const identity& domain, const digest& name, b
 expected<time_ms> block_store::extend(const identity& domain, const digest& name, time_ms until, time_ms now) {
   HANSE_TRY(const auto found, table_->find(name));
   if (!found || found->bad) return error{errc::not_found, "block"};
-  return hold(domain, name, found->size, until, now);
+  return hold(domain, name, found->size, true, until, now);
 }
 
 expected<unit> block_store::release(const identity& domain, const digest& name) {
@@ -95,6 +98,7 @@ expected<unit> block_store::end_lease(const block_lease& l) {
   HANSE_TRY(const auto found, table_->find(l.block));
   HANSE_CHECK(table_->release(l.block, l.domain));
   wrote(0);
+  if (const auto lost = lost_.find(l.domain); lost != lost_.end()) lost->second.erase(l.block);
   if (!found) return ok();
   auto& usage = stats_.usage[l.domain];
   --usage.blocks;
@@ -103,13 +107,24 @@ expected<unit> block_store::end_lease(const block_lease& l) {
   HANSE_TRY(const auto others, table_->leases_of(l.block));
   if (!others.empty()) return ok();
   ++stats_.removed;
-  lost_.erase(l.block);
   return table_->remove(l.block);
+}
+
+/// Whoever holds it is to be told.
+expected<unit> block_store::miss(const digest& name) {
+  HANSE_TRY(const auto leases, table_->leases_of(name));
+  for (const auto& l : leases)
+    if (auto& lost = lost_[l.domain]; lost.size() < lost_max) lost.insert(name);
+  return ok();
+}
+
+void block_store::found_again(const digest& name) {
+  for (auto& [domain, lost] : lost_) lost.erase(name);
 }
 
 expected<unit> block_store::quarantine(const digest& name) {
   ++stats_.corrupt;
-  if (lost_.size() < lost_max) lost_.insert(name);
+  HANSE_CHECK(miss(name));
   HANSE_CHECK(table_->mark_bad(name));
   wrote(0);
   return ok();
@@ -117,15 +132,14 @@ expected<unit> block_store::quarantine(const digest& name) {
 
 expected<std::optional<bytes>> block_store::get(const digest& name) {
   ++stats_.gets;
-  HANSE_TRY(const auto found, table_->find(name));
-  if (!found || found->bad) return std::optional<bytes>{};
   HANSE_TRY(auto octets, table_->get(name));
-  if (!octets || blake2b_256(*octets) != name) {
-    HANSE_CHECK(quarantine(name));
-    return std::optional<bytes>{};
+  if (octets && blake2b_256(*octets) == name) {
+    ++stats_.hits;
+    return octets;
   }
-  ++stats_.hits;
-  return octets;
+  HANSE_TRY(const auto found, table_->find(name)); // looked up only now: most blocks are good
+  if (found && !found->bad) HANSE_CHECK(quarantine(name));
+  return std::optional<bytes>{};
 }
 
 expected<bool> block_store::has(const digest& name) {
@@ -143,10 +157,8 @@ bool block_store::commit_due(time_ms now) const noexcept {
 }
 
 expected<unit> block_store::commit() {
-  if (dirty_) {
-    HANSE_CHECK(table_->commit());
-    ++stats_.commits;
-  }
+  HANSE_CHECK(table_->commit()); // also when nothing was written: then it says whether it has failed
+  if (dirty_) ++stats_.commits;
   ++batch_;
   dirty_ = false;
   written_octets_ = awaited_ = 0;
@@ -157,8 +169,9 @@ expected<bool> block_store::scrub(std::size_t count) {
   HANSE_TRY(const auto blocks, table_->blocks_after(scrub_cursor_, count));
   for (const auto& b : blocks) {
     scrub_cursor_ = b.name;
+    scrub_has_read_ = true;
     if (b.bad) {
-      if (lost_.size() < lost_max) lost_.insert(b.name); // still wanted: asked for again with every pass
+      HANSE_CHECK(miss(b.name)); // still wanted: asked for again with every pass
       continue;
     }
     ++stats_.scrubbed;
@@ -167,7 +180,7 @@ expected<bool> block_store::scrub(std::size_t count) {
   }
   if (blocks.size() == count) return false;
   scrub_cursor_.reset();
-  ++stats_.scrub_passes;
+  if (std::exchange(scrub_has_read_, false)) ++stats_.scrub_passes;
   return true;
 }
 
@@ -196,9 +209,11 @@ expected<unit> block_store::tick(time_ms now) {
   }
   if (now >= scrub_at_) {
     const auto corrupt = stats_.corrupt;
-    HANSE_CHECK(scrub(config_.scrub_step_max));
+    if (scrub_began_ == 0) scrub_began_ = now;
+    HANSE_TRY(const auto around, scrub(config_.scrub_step_max));
     if (corrupt != stats_.corrupt) await_commit(now);
     scrub_at_ = now + config_.scrub_every_ms;
+    if (around) scrub_at_ = std::max(scrub_at_, std::exchange(scrub_began_, 0) + config_.scrub_pass_ms);
   }
   if (commit_due(now)) return commit();
   return ok();
@@ -210,9 +225,13 @@ std::optional<time_ms> block_store::next_timer() const {
   return at;
 }
 
-std::vector<digest> block_store::take_lost() {
-  std::vector<digest> result{lost_.begin(), lost_.end()};
-  lost_.clear();
+std::vector<digest> block_store::take_lost(const identity& domain, std::size_t count) {
+  std::vector<digest> result;
+  const auto found = lost_.find(domain);
+  if (found == lost_.end()) return result;
+  auto& lost = found->second;
+  while (result.size() < count && !lost.empty()) result.push_back(lost.extract(lost.begin()).value());
+  if (lost.empty()) lost_.erase(found);
   return result;
 }
 

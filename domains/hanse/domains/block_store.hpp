@@ -26,6 +26,7 @@ struct block_store_config {
   std::size_t gc_step_max = 256;                    ///< leases ended in one step; more follow at once
   std::uint32_t scrub_every_ms = 1000;              ///< a step of the scrub
   std::size_t scrub_step_max = 32;                  ///< blocks read in it: 1 MiB/s, so 32 GiB in nine hours
+  std::uint32_t scrub_pass_ms = 3600 * 1000;        ///< least time from the begin of one pass to that of the next
   digest scrub_start{}; ///< where the scrub begins: random, or restarts keep it from the rest
 };
 
@@ -89,8 +90,9 @@ public:
   /// Ends all leases that are over and commits; how many. For `block gc`; tick does it by itself.
   expected<std::uint64_t> collect(time_ms now);
 
-  /// Damaged blocks found since the last call that leases still hold: fetch and put them again.
-  std::vector<digest> take_lost();
+  /// Damaged blocks found since the last call that leases of this domain hold, at most `count`: fetch and put them
+  /// again. What is left, or cannot be fetched, is told again.
+  std::vector<digest> take_lost(const identity& domain, std::size_t count = SIZE_MAX);
 
   expected<std::vector<block_info>> list(const std::optional<digest>& after, std::size_t count) {
     return table_->blocks_after(after, count);
@@ -100,10 +102,13 @@ public:
 
 private:
   block_store(block_table& table, const block_store_config& config);
-  expected<time_ms> hold(const identity& domain, const digest& name, std::size_t size, time_ms until, time_ms now);
+  expected<time_ms> hold(const identity& domain, const digest& name, std::size_t size, bool is_here, time_ms until,
+                         time_ms now);
   expected<unit> end_lease(const block_lease& l);
   expected<std::size_t> end_some_leases(time_ms now);
   expected<unit> quarantine(const digest& name);
+  expected<unit> miss(const digest& name);
+  void found_again(const digest& name);
   void wrote(std::size_t octets) noexcept;
 
   block_table* table_;
@@ -115,8 +120,10 @@ private:
   bool dirty_ = false;
   time_ms awaited_since_ = 0;
   time_ms gc_at_ = 0, scrub_at_ = 0;
+  time_ms scrub_began_ = 0;     ///< this pass
+  bool scrub_has_read_ = false; ///< in this pass
   std::optional<digest> scrub_cursor_;
-  std::set<digest> lost_;
+  std::map<identity, std::set<digest>> lost_; ///< by the domains that hold them; at most lost_max each
 };
 
 } // namespace hanse

@@ -147,7 +147,7 @@ bool content_replication::on(const block_pushed& e) {
     if (own.empty()) continue;
     auto& r = replicas_[i];
     if (e.why == errc::queue_full) { // it has much to do: the same again
-      t.again.push_back(std::move(own.mapped()));
+      t.again.insert(t.again.end(), own.mapped().begin(), own.mapped().end());
     } else if (e.why != errc::none || !e.receipt) {
       t.failed = true;
       last_refusal_ = e.why;
@@ -164,14 +164,12 @@ bool content_replication::on(const block_pushed& e) {
 }
 
 /// The next names that fit in one message; the root comes alone, when everything else is acknowledged.
-expected<std::vector<digest>> content_replication::gather(target& t) {
-  if (!t.again.empty()) {
-    auto names = std::move(t.again.back());
-    t.again.pop_back();
-    return names;
-  }
+expected<std::vector<digest>> content_replication::gather(target& t, std::size_t octets) {
   std::vector<digest> names;
-  const auto fits = std::min(message_blocks_max, message_octets_max / octets_of(capability_.block_size));
+  const auto fits =
+      std::min(message_blocks_max, std::min(octets, message_octets_max) / octets_of(capability_.block_size));
+  if (fits == 0) return names;
+  for (; names.size() < fits && !t.again.empty(); t.again.pop_back()) names.push_back(t.again.back());
   while (names.size() < fits && t.walk.current()) {
     const auto node = *t.walk.current();
     if (node.pair.reference != capability_.root.reference) names.push_back(node.pair.reference);
@@ -193,7 +191,7 @@ expected<std::vector<digest>> content_replication::gather(target& t) {
 /// True if something was put under way.
 expected<bool> content_replication::push_some(std::size_t at, time_ms now, block_effects& out) {
   auto& t = targets_[at];
-  HANSE_TRY(auto names, gather(t));
+  HANSE_TRY(auto names, gather(t, exchange_.push_room(replicas_[at].node)));
   if (names.empty()) return false;
   const auto token = exchange_.new_token();
   auto pushed = exchange_.push(replicas_[at].node, token, names, until_, now, out);
@@ -203,7 +201,7 @@ expected<bool> content_replication::push_some(std::size_t at, time_ms now, block
   }
   if (pushed.error() == errc::io_error) return pushed.error();
   if (pushed.error() == errc::queue_full) {
-    t.again.push_back(std::move(names));
+    t.again.insert(t.again.end(), names.begin(), names.end());
   } else {
     t.failed = true;
     last_refusal_ = pushed.error();

@@ -116,10 +116,10 @@ private:
     eris_walk walk;
     bool root_sent = false, failed = false;
     std::map<std::uint64_t, std::vector<digest>> under_way;
-    std::vector<std::vector<digest>> again;
+    std::vector<digest> again;
   };
   expected<bool> push_some(std::size_t at, time_ms now, block_effects& out);
-  expected<std::vector<digest>> gather(target& t);
+  expected<std::vector<digest>> gather(target& t, std::size_t octets);
 
   storage_protocol& exchange_;
   eris_capability capability_;

@@ -53,6 +53,7 @@ using block_effects = std::vector<block_effect>;
 struct storage_stats {
   std::uint64_t fetched = 0, fetched_octets = 0, unasked = 0, liars = 0, timeouts = 0, searches = 0, forwarded = 0;
   std::uint64_t served = 0, served_octets = 0, refused = 0, floods = 0, kept = 0, pushes = 0;
+  std::uint64_t pushes_again = 0; ///< not answered in time
 };
 
 /// A storage protocol at one node, for one domain. Not thread-safe; sans-IO: effects are appended to `out`; `now` is
@@ -91,6 +92,9 @@ public:
   /// member).
   virtual expected<unit> push(const identity& to, std::uint64_t token, std::vector<digest> names, time_ms until,
                               time_ms now, block_effects& out) = 0;
+
+  /// Octets that one push to this member may have now; 0: wait for the end of another one. A hint: push refuses, too.
+  virtual std::size_t push_room(const identity&) const { return SIZE_MAX; }
 
   /// A body from the node `from`. Error: why it was dropped, for counting.
   virtual expected<unit> receive(const identity& from, byte_view body, time_ms now, block_effects& out) = 0;
