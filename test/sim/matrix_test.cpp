@@ -109,7 +109,7 @@ namespace {
 /// A domain with two introducers, all of its work, and a topic, over one dissemination protocol or the other.
 scenario domain_scenario_of(const matrix_row& row, std::uint64_t seed) {
   auto s = scenario_of(row, seed);
-  s.duration_ms = 12'000;
+  s.duration_ms = 10'000;
   s.workload[0].per_minute = 10;
   auto& d = s.domain.emplace();
   d.dissemination = seed % 2 == 0 ? "full-mesh/1" : "plumtree/1";
