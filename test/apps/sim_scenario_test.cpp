@@ -52,6 +52,37 @@ TEST_CASE("what is wrong with a scenario is told with its place and what was exp
   CHECK(has(problem_with(R"({"nodes": 3, "schedule": [{"do": "crash", "node": "node3"}]})"), "schedule[0].node: "));
 }
 
+TEST_CASE("what is wrong with a domain, its topics and their work is told with its place") {
+  const auto with = [](const std::string& rest) { return problem_with("{\"nodes\": 3, " + rest + "}"); };
+  CHECK(with(R"("domain": {}, "topics": [{"name": "a"}], "workload": [{"kind": "publish", "topic": "a"}])") == "");
+  CHECK(has(with(R"("domain": 5)"), "domain: expected an object"));
+  CHECK(has(with(R"("domain": {"member": "*"})"), "domain.member: "));
+  CHECK(has(with(R"("domain": {"auth": "luck"})"), "domain.auth: "));
+  CHECK(has(with(R"("domain": {"introducers": 9})"), "domain.introducers: expected 1..3, found 9"));
+  CHECK(has(with(R"("domain": {"dissemination": "post/1"})"), "domain.dissemination: expected "));
+  CHECK(has(with(R"("domain": {"parameters": {"active": []}})"), "domain.parameters: expected texts or whole numbers"));
+  CHECK(has(with(R"("topics": [{"name": "a"}])"), "topics[0].name: expected a \"domain\""));
+  CHECK(has(with(R"("domain": {}, "topics": [{}])"), "topics[0]: the key \"name\" is missing"));
+  CHECK(has(with(R"("workload": [{"kind": "put"}])"), "workload[0].kind: expected a \"domain\""));
+  CHECK(has(with(R"("workload": [{"kind": "sing"}])"), "workload[0].kind: "));
+  CHECK(has(with(R"("domain": {}, "workload": [{"kind": "put", "topic": "a"}])"), "workload[0].topic: "));
+  CHECK(has(with(R"("domain": {}, "workload": [{"kind": "publish"}])"), "workload[0]: the key \"topic\" is missing"));
+  CHECK(has(with(R"("domain": {}, "workload": [{"kind": "publish", "topic": "b"}])"), "workload[0].topic: expected "));
+}
+
+TEST_CASE("the scenarios of domains and topics that come with the program hold what they expect") {
+  for (const auto* name : {"domain_faults.json", "topic_faults.json"}) {
+    INFO(name);
+    const auto file = (std::filesystem::path{HANSE_SOURCE_DIR} / "apps/scenarios" / name).string();
+    const captured_run r{{"--json", "sim", "run", file, "--seed", "3"}};
+    CHECK(r.exit_code == exit_ok);
+    const auto report = nlohmann::json::parse(r.out);
+    CHECK(report["ok"] == true);
+    CHECK(report["counters"]["writes"] > 5);
+    if (report["scenario"] == "topic_faults") CHECK(report["counters"]["events_delivered"] > 1000);
+  }
+}
+
 TEST_CASE("a scenario that is written reads back as the same run") {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     INFO("seed ", seed);

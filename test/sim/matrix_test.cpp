@@ -10,8 +10,8 @@ using hanse::test::fault;
 
 namespace {
 
-constexpr std::uint64_t seeds_each = 8; ///< one of eight has real signatures
-constexpr std::uint64_t domain_seeds_each = 4;
+constexpr std::uint64_t seeds_each = 8;        ///< one of eight has real signatures
+constexpr std::uint64_t domain_seeds_each = 2; ///< other ones for each row, so that few have real signatures
 
 struct matrix_row {
   const char* name;
@@ -109,7 +109,7 @@ namespace {
 /// A domain with two introducers, all of its work, and a topic, over one dissemination protocol or the other.
 scenario domain_scenario_of(const matrix_row& row, std::uint64_t seed) {
   auto s = scenario_of(row, seed);
-  s.duration_ms = 15'000;
+  s.duration_ms = 10'000;
   s.workload[0].per_minute = 10;
   auto& d = s.domain.emplace();
   d.dissemination = seed % 2 == 0 ? "full-mesh/1" : "plumtree/1";
@@ -134,9 +134,9 @@ scenario domain_scenario_of(const matrix_row& row, std::uint64_t seed) {
 } // namespace
 
 TEST_CASE("no seed of the fault matrix violates an invariant of domains and topics") {
-  std::uint64_t writes = 0, events = 0, proofs = 0;
+  std::uint64_t writes = 0, events = 0, proofs = 0, seed = 0;
   for (const auto& row : rows())
-    for (std::uint64_t seed = 0; seed < domain_seeds_each; ++seed) {
+    for (const auto end = seed + domain_seeds_each; seed < end; ++seed) {
       INFO(row.name, ", seed ", seed);
       const auto s = domain_scenario_of(row, seed);
       REQUIRE(problems_of(s).empty());
@@ -147,7 +147,7 @@ TEST_CASE("no seed of the fault matrix violates an invariant of domains and topi
       proofs += r.counters.at("proofs");
     }
   CHECK(writes > 500);
-  CHECK(events > 5000);
+  CHECK(events > 3000);
   CHECK(proofs > 0); // the liars did lie
 }
 

@@ -6,11 +6,11 @@ namespace hanse::sim {
 
 namespace {
 
-constexpr time_ms misdeed_every_ms = 50;      // a guess: often enough to matter in runs of seconds
-constexpr std::size_t remembered_max = 256;   // payloads
-constexpr std::uint32_t flood_messages = 20;  // every time
-constexpr std::uint32_t flood_adverts = 4;    // likewise
-constexpr std::uint64_t relapse_permille = 5; // of misdeeds: every ten seconds
+constexpr time_ms misdeed_every_ms = 50;       // a guess: often enough to matter in runs of seconds
+constexpr std::size_t remembered_max = 256;    // payloads
+constexpr std::uint32_t flood_messages = 20;   // every time
+constexpr std::uint32_t flood_adverts = 4;     // likewise
+constexpr std::uint64_t relapse_permille = 20; // of misdeeds: every 2.5 seconds
 
 } // namespace
 
