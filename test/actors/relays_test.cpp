@@ -170,7 +170,7 @@ TEST_CASE("a direct address that does not work is given up for the relay, and th
 TEST_CASE("a relay message that is not from the node that it comes from, or comes twice, is dropped and counted") {
   three_nodes f;
   auto sums = f.c.n->spawn_engine<calculator_actor, calculator_engine>({});
-  auto home = f.b.n->spawn_engine<calculator_actor, calculator_engine>({});
+  auto home = f.a.n->spawn_engine<calculator_actor, calculator_engine>({});
   REQUIRE(sums);
   REQUIRE(home);
   seeded_random random{7};
@@ -187,19 +187,24 @@ TEST_CASE("a relay message that is not from the node that it comes from, or come
   const auto payload = seal(*f.a.n->core()->key, std::span{&one, 1}, random);
   const auto wrapped = machine.send(f.c.id(), {f.b.id()}, payload, now, 10'000);
   REQUIRE(wrapped);
-  const auto hand_in = [&](const identity& source) {
+  const auto post_of = [&](const identity& source) {
     post p;
     p.message.source = source;
     p.message.destination = f.b.id();
     p.message.kind = message_kind::ask;
     p.message.protocol = relay_protocol();
     p.message.body = shared_bytes{bytes{wrapped->body}};
-    auto answered = f.a.n->send(std::move(p));
+    return p;
+  };
+  const auto hand_in = [&] {
+    auto answered = f.a.n->send(post_of(f.a.id()));
     REQUIRE(answered.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
     return answered.get();
   };
-  CHECK_FALSE(hand_in(f.a.id()).fault);
-  const auto again = hand_in(f.a.id());
+  (void)f.a.n->send(post_of(home->id)); // nodes relay, engines do not
+  CHECK(f.eventually([&] { return f.drops(*f.b.n, errc::wrong_signer) == 1; }));
+  CHECK_FALSE(hand_in().fault);
+  const auto again = hand_in();
   REQUIRE(again.fault);
   CHECK(again.fault->code == errc::replayed);
   CHECK(f.drops(*f.b.n, errc::replayed) == 1);

@@ -155,6 +155,50 @@ TEST_CASE("a bundle is delivered at most once, across a restart too, and long af
   CHECK(handled == 1);
 }
 
+TEST_CASE("who is banned does not get in by a courier, and its bundle goes") {
+  node_fixture f;
+  spooled_node a{f, 1}, b{f, 2};
+  REQUIRE(a.n->add(b.n->ticket()));
+  REQUIRE(b.n->set_trust(a.n->id(), 0));
+  post p;
+  p.message.destination = b.n->id();
+  p.message.protocol = {"hanse.node", 1, 0};
+  p.message.transport = slow().transport;
+  p.message.ttl_ms = slow().ttl_ms;
+  p.message.body = shared_bytes{*encode_body(std::string{"ping"})};
+  (void)a.n->send(std::move(p));
+  CHECK(f.eventually([&] {
+    a.carry(b);
+    return f.drops(*b.n, errc::untrusted) == 1;
+  }));
+  CHECK(f.eventually([&] { return b.bundles().empty(); }));
+  CHECK(b.n->services().counters.bundles_received.value == 0);
+}
+
+TEST_CASE("a full spool takes no more, and says so to who waits") {
+  node_fixture f;
+  spooled_node a{f, 1}, b{f, 2};
+  REQUIRE(a.n->add(b.n->ticket()));
+  a.spool = *node_spool::start(*a.n, {.directory = a.files.path, .scan_ms = 20, .quota = {.files_max = 1}});
+  const auto ask_b = [&] {
+    post p;
+    p.message.destination = b.n->id();
+    p.message.kind = message_kind::ask;
+    p.message.protocol = {"hanse.node", 1, 0};
+    p.message.transport = slow().transport;
+    p.message.ttl_ms = slow().ttl_ms;
+    p.message.body = shared_bytes{*encode_body(std::string{"ping"})};
+    return a.n->send(std::move(p));
+  };
+  auto first = ask_b();
+  REQUIRE(f.eventually([&] { return a.bundles().size() == 1; }));
+  auto second = ask_b();
+  REQUIRE(second.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  const auto refused = second.get();
+  REQUIRE(refused.fault);
+  CHECK(refused.fault->code == errc::queue_full);
+}
+
 TEST_CASE("what was sent before the node stops is written, and is its own after a restart") {
   node_fixture f;
   spooled_node a{f, 1}, b{f, 2};

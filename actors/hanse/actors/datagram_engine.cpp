@@ -33,8 +33,8 @@ datagram_engine::datagram_engine(pointer self, std::shared_ptr<node_core> core,
                                  std::shared_ptr<datagram_sockets> sockets, dtls_context context, bool private_allowed,
                                  message_id floor, std::shared_ptr<std::atomic<std::size_t>> backlog)
     : self_(self), core_(std::move(core)), sockets_(std::move(sockets)), context_(std::move(context)),
-      listener_(context_, core_->services->random()), private_allowed_(private_allowed), floor_(floor), backlog_(std::move(backlog)),
-      life_(core_->services->random().next_u64()) {
+      listener_(context_, core_->services->random()), private_allowed_(private_allowed), floor_(floor),
+      backlog_(std::move(backlog)), life_(core_->services->random().next_u64()) {
   compat::ignore_stray_errors(self_);
 }
 
@@ -77,8 +77,7 @@ void datagram_engine::send(const identity& to, std::vector<outbound> messages) {
     return give_back(std::move(messages), {errc::table_full, "nodes that datagrams wait for"});
   auto& w = waiting_[to];
   std::vector<outbound> refused;
-  for (auto& m : messages)
-    (w.messages.size() < datagram_waiting_max ? w.messages : refused).push_back(std::move(m));
+  for (auto& m : messages) (w.messages.size() < datagram_waiting_max ? w.messages : refused).push_back(std::move(m));
   if (!refused.empty()) give_back(std::move(refused), {errc::queue_full, "datagrams for this node"});
   if (by_peer_.contains(to)) return flush(to);
   if (!w.asked) find(to);

@@ -12,17 +12,18 @@
 
 namespace hanse {
 
-using datagram_actor = caf::typed_actor<
-    caf::result<void>(identity, way, std::vector<outbound>), //
-    caf::result<void>(stop_atom),
-    caf::result<void>(received_atom, std::vector<bytes>),                   // by the reading thread: who, what
-    caf::result<void>(connected_atom, identity, std::vector<bytes>, error), // the addresses of a node, or why not
-    caf::result<void>(tick_atom)>;
+using datagram_actor =
+    caf::typed_actor<caf::result<void>(identity, way, std::vector<outbound>), //
+                     caf::result<void>(stop_atom),
+                     caf::result<void>(received_atom, std::vector<bytes>), // by the reading thread: who, what
+                     caf::result<void>(connected_atom, identity, std::vector<bytes>,
+                                       error), // the addresses of a node, or why not
+                     caf::result<void>(tick_atom)>;
 
-inline constexpr std::size_t datagram_links_max = 1'024;     ///< handshakes included; a guess
-inline constexpr std::size_t datagram_waiting_max = 256;     ///< messages for one node whose link is not up; a guess
-inline constexpr std::size_t datagram_peers_max = 1'024;     ///< nodes that messages wait for
-inline constexpr time_ms datagram_idle_ms = 60'000;          ///< without messages; as pool_config::idle_ms
+inline constexpr std::size_t datagram_links_max = 1'024; ///< handshakes included; a guess
+inline constexpr std::size_t datagram_waiting_max = 256; ///< messages for one node whose link is not up; a guess
+inline constexpr std::size_t datagram_peers_max = 1'024; ///< nodes that messages wait for
+inline constexpr time_ms datagram_idle_ms = 60'000;      ///< without messages; as pool_config::idle_ms
 
 class datagram_engine {
 public:

@@ -116,7 +116,8 @@ void datagram_sockets::run(const taker& take) {
       if (all[i].revents == 0) continue;
       sockaddr_storage from{};
       socklen_t size = sizeof from;
-      const auto got = ::recvfrom(all[i].fd, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
+      const auto got =
+          ::recvfrom(all[i].fd, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
       if (got <= 0) continue; // an ICMP error of an earlier datagram, or nothing
       const auto* address = reinterpret_cast<const std::byte*>(&from);
       (void)take(bytes(address, address + size), bytes(buffer.begin(), buffer.begin() + got));

@@ -12,7 +12,8 @@
 
 namespace hanse {
 
-inline constexpr std::size_t datagram_backlog_max = 1'024; ///< datagrams read and not handled: more are dropped; a guess
+inline constexpr std::size_t datagram_backlog_max =
+    1'024; ///< datagrams read and not handled: more are dropped; a guess
 
 /// One socket for each family of addresses, IPv4 and IPv6. `send` may be called while the thread reads.
 class datagram_sockets {

@@ -6,8 +6,8 @@
 
 namespace hanse {
 
-expected<std::unique_ptr<node_datagrams>>
-node_datagrams::start(node& n, std::unique_ptr<datagram_sockets> sockets, datagram_options options) {
+expected<std::unique_ptr<node_datagrams>> node_datagrams::start(node& n, std::unique_ptr<datagram_sockets> sockets,
+                                                                datagram_options options) {
   const auto core = n.core();
   HANSE_TRY(auto context, dtls_context::make(*core->key));
   HANSE_TRY(const auto floor, internal::floor_since_start(*core));

@@ -32,8 +32,7 @@ const protocol_id& relay_protocol() {
   return id;
 }
 
-relay_engine::relay_engine(pointer self, std::shared_ptr<node_core> core, relay_config config,
-                           message_id floor)
+relay_engine::relay_engine(pointer self, std::shared_ptr<node_core> core, relay_config config, message_id floor)
     : self_(self), core_(std::move(core)), machine_(*core_->key, config, core_->services->random()), floor_(floor) {
   compat::ignore_stray_errors(self_);
 }
@@ -47,9 +46,7 @@ relay_actor::behavior_type relay_engine::make_behavior() {
       [](link_up_atom, const identity&) {},
       [](link_down_atom, const identity&) {},
       [this](stop_atom) { self_->quit(); },
-      [this](const identity& to, const way& by, std::vector<outbound>& messages) {
-        send(to, by, std::move(messages));
-      },
+      [this](const identity& to, const way& by, std::vector<outbound>& messages) { send(to, by, std::move(messages)); },
       [this](std::vector<answer>& answers) {
         for (auto& a : answers) answered(a);
         flush();
@@ -74,8 +71,8 @@ void relay_engine::send(const identity& to, const way& by, std::vector<outbound>
 void relay_engine::send_with(const identity& to, const way& by, std::vector<outbound> messages,
                              std::vector<bytes> adverts) {
   const auto fingerprint = digest_of(adverts);
-  if (const auto told = told_.find(to); told != told_.end() && told->second.first == fingerprint &&
-                                        now() < told->second.second + relay_tell_again_ms)
+  if (const auto told = told_.find(to);
+      told != told_.end() && told->second.first == fingerprint && now() < told->second.second + relay_tell_again_ms)
     adverts.clear();
   const auto refuse = [this](outbound m, error why) {
     std::vector<outbound> one;

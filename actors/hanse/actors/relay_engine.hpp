@@ -11,17 +11,16 @@
 namespace hanse {
 
 /// Service, carrier and sink of answers in one.
-using relay_actor =
-    caf::typed_actor<caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
-                     caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
-                     caf::result<void>(identity, way, std::vector<outbound>),                   //
-                     caf::result<void>(std::vector<answer>), caf::result<void>(flush_atom),
-                     caf::result<void>(stop_atom, caf::error)>;
+using relay_actor = caf::typed_actor<caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
+                                     caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
+                                     caf::result<void>(identity, way, std::vector<outbound>),                   //
+                                     caf::result<void>(std::vector<answer>), caf::result<void>(flush_atom),
+                                     caf::result<void>(stop_atom, caf::error)>;
 
 inline constexpr std::size_t relay_open_max = 16'384; ///< messages under way, of this node and of others; a guess
 /// A message of others waits at most so long here for its next node, however long it lives: it costs memory.
 inline constexpr std::uint32_t relay_patience_ms = 30'000;
-inline constexpr std::size_t relay_told_max = 4'096;    ///< nodes that have our adverts already
+inline constexpr std::size_t relay_told_max = 4'096;   ///< nodes that have our adverts already
 inline constexpr time_ms relay_tell_again_ms = 60'000; ///< … and may have lost them after so long; a guess
 
 const protocol_id& relay_protocol(); ///< "hanse.relay/1.0"
@@ -61,7 +60,7 @@ private:
   pointer self_;
   std::shared_ptr<node_core> core_;
   relay machine_;
-  message_id floor_; ///< ids up to it are refused
+  message_id floor_;                        ///< ids up to it are refused
   std::map<std::uint64_t, under_way> open_; ///< by token
   std::uint64_t last_token_ = 0;
   std::map<identity, std::pair<digest, time_ms>> told_; ///< our adverts as a recipient has acknowledged them, when

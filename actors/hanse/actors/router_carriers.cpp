@@ -1,5 +1,5 @@
-// Ways that are no links: carriers of this node ("relay", "spool"), which take batches for a node and give back what they
-// cannot send. Which way a message goes is part of its route (transport/ways.hpp). See router_engine.hpp.
+// Ways that are no links: carriers of this node ("relay", "spool"), which take batches for a node and give back what
+// they cannot send. Which way a message goes is part of its route (transport/ways.hpp). See router_engine.hpp.
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/router_engine.hpp"
 #include "hanse/transport/address.hpp"

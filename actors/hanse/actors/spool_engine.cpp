@@ -103,8 +103,7 @@ void spool_engine::write(const identity& to, std::vector<outbound> messages, con
 
 expected<unit> spool_engine::write_bundle(const identity& to, byte_view payload, time_ms life_ms,
                                           const std::vector<bytes>& adverts) {
-  HANSE_TRY(const auto file,
-            make_bundle(*core_->key, to, payload, now(), life_ms, core_->services->random(), adverts));
+  HANSE_TRY(const auto file, make_bundle(*core_->key, to, payload, now(), life_ms, core_->services->random(), adverts));
   HANSE_CHECK(outbox_.admits(to, file.octets.size()));
   const auto file_name = to_string(file.name);
   if (auto done = directory_.write(file_name, file.octets); !done) {
@@ -113,9 +112,9 @@ expected<unit> spool_engine::write_bundle(const identity& to, byte_view payload,
   }
   outbox_.wrote(file.name, file.octets.size());
   own_.insert(file_name);
-  compat::send(self_, core_->store, write_atom_v,
-               std::vector<record>{
-                   {std::string{spool_own_table}, to_bytes(file_name), number_record(file.octets.size())}});
+  compat::send(
+      self_, core_->store, write_atom_v,
+      std::vector<record>{{std::string{spool_own_table}, to_bytes(file_name), number_record(file.octets.size())}});
   core_->services->counters.bundles_sent.inc();
   return ok();
 }
@@ -191,7 +190,8 @@ void spool_engine::read(const std::string& file) {
 /// Durable before the messages are handed on.
 void spool_engine::persist(const spool_persist& wanted) {
   std::vector<record> records;
-  for (const auto& w : wanted.writes) records.push_back({std::string{spool_seen_table}, w.key, w.value.value_or(bytes{})});
+  for (const auto& w : wanted.writes)
+    records.push_back({std::string{spool_seen_table}, w.key, w.value.value_or(bytes{})});
   compat::request(self_, core_->store, caf::infinite, write_atom_v, std::move(records))
       .then(
           [this, file = wanted.name] {

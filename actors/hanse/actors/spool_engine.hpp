@@ -16,7 +16,7 @@ using spool_actor = caf::typed_actor<caf::result<void>(identity, way, std::vecto
 
 inline constexpr std::string_view spool_seen_table = "spool_seen"; ///< digests of bundles that were taken
 inline constexpr std::string_view spool_own_table = "spool_own";   ///< names of our files, and their sizes
-inline constexpr time_ms spool_look_again_ms = 60'000;   ///< at a file that was not good yet, unless it changes; a guess
+inline constexpr time_ms spool_look_again_ms = 60'000; ///< at a file that was not good yet, unless it changes; a guess
 inline constexpr std::size_t spool_set_aside_max = 4096; ///< such files remembered
 
 /// What is durable, and how the engine works.
@@ -48,7 +48,8 @@ private:
   time_ms now() const { return core_->services->now_ms(); }
   void send(const identity& to, std::vector<outbound> messages);
   void write(const identity& to, std::vector<outbound> messages, const std::vector<bytes>& adverts);
-  expected<unit> write_bundle(const identity& to, byte_view payload, time_ms life_ms, const std::vector<bytes>& adverts);
+  expected<unit> write_bundle(const identity& to, byte_view payload, time_ms life_ms,
+                              const std::vector<bytes>& adverts);
   void give_back(std::vector<outbound> messages, const error& why);
   bool scan();
   void clear_away(const std::vector<std::string>& names);

@@ -101,12 +101,14 @@ expected<way> choose_way(const identity& node, const transport_preferences& want
     const bool wants_channel = wanted.ordered || wanted.reliable || wanted.security != security_kind::any;
     if (!wants_channel && ttl_ms >= delay_tolerant_ttl_ms) return way{"spool", {}};
     if (why.code == errc::none)
-      why = {errc::constraint, wants_channel ? "only a bundle reaches it: unordered, unreliable, without forward secrecy"
-                                             : "only a bundle reaches it, and the message lives less than " +
-                                                   std::to_string(delay_tolerant_ttl_ms / 60'000) + " minutes"};
+      why = {errc::constraint, wants_channel
+                                   ? "only a bundle reaches it: unordered, unreliable, without forward secrecy"
+                                   : "only a bundle reaches it, and the message lives less than " +
+                                         std::to_string(delay_tolerant_ttl_ms / 60'000) + " minutes"};
   }
   if (why.code == errc::none && !found.excluded.empty()) { // rather what the message can change than what we cannot
-    const auto demand = std::ranges::find_if(found.excluded, [](const auto& e) { return e.reason == errc::constraint; });
+    const auto demand =
+        std::ranges::find_if(found.excluded, [](const auto& e) { return e.reason == errc::constraint; });
     why = demand != found.excluded.end() ? demand->reason : found.excluded.front().reason;
   }
   if (why.code == errc::none) why = {errc::no_address, "no address of it is known"};

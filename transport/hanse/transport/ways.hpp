@@ -1,6 +1,7 @@
-// Chooses how messages travel to a node: over a link, in datagrams, through relays, or in bundles. By what the node advertises, what
-// this node speaks, the message's demands, and whether links could be dialled. Not which node (protocols/routing.hpp),
-// not the order of a link's addresses (selection.hpp), not sending. Spec "Transport"; design sections 6 and 7.
+// Chooses how messages travel to a node: over a link, in datagrams, through relays, or in bundles. By what the node
+// advertises, what this node speaks, the message's demands, and whether links could be dialled. Not which node
+// (protocols/routing.hpp), not the order of a link's addresses (selection.hpp), not sending. Spec "Transport"; design
+// sections 6 and 7.
 #pragma once
 
 #include "hanse/protocols/routing.hpp"
@@ -22,7 +23,7 @@ public:
   virtual bool connected(const identity& node) const = 0; ///< a link is up
   virtual std::vector<weighted_address> addresses_of(const identity& node) const = 0;
   virtual address_origin origin_of(const identity& node) const = 0;
-  virtual bool undialable(const identity& node) const = 0;    ///< the last dials of all its addresses failed
+  virtual bool undialable(const identity& node) const = 0; ///< the last dials of all its addresses failed
   /// Nodes with a link whose adverts name `relay` as theirs: they keep a link to it.
   virtual std::vector<identity> neighbours_through(const identity& relay) const = 0;
   virtual bool has_datagram_link(const identity& node) const = 0;
@@ -33,10 +34,9 @@ public:
 using relay_predicate = std::function<bool(const identity& relay)>;
 
 /// The way, first match: the link that is up; a link that can be dialled, unless the last dials failed; datagrams; the
-/// fewest relays; a link in spite of that; a bundle, if the message lives delay_tolerant_ttl_ms. `policy.schemes`: what this
-/// node is configured for and has a carrier for.
-/// Errors: `no_address` (none known, or no way to its relays), `constraint` (the demands exclude all), those of
-/// select_addresses.
+/// fewest relays; a link in spite of that; a bundle, if the message lives delay_tolerant_ttl_ms. `policy.schemes`: what
+/// this node is configured for and has a carrier for. Errors: `no_address` (none known, or no way to its relays),
+/// `constraint` (the demands exclude all), those of select_addresses.
 expected<way> choose_way(const identity& node, const transport_preferences& wanted, std::uint32_t ttl_ms,
                          const way_view& view, const address_policy& policy, const relay_predicate& may_relay);
 
