@@ -37,7 +37,7 @@ TEST_CASE("the default configuration is right and has the documented defaults") 
   CHECK(config->data_dir == "/etc/hanse/data");
   CHECK(config->control_socket == "/etc/hanse/data/control.sock");
   CHECK(config->listen == std::vector<std::string>{"tls://0.0.0.0:7480"});
-  CHECK(config->schemes == std::vector<std::string>{"tls", "unix"});
+  CHECK(config->schemes == std::vector<std::string>{"tls", "unix", "relay", "spool"});
   CHECK(!config->allow_private);
   CHECK(!config->testing);
   REQUIRE(config->engines.size() == 1);
@@ -104,7 +104,7 @@ TEST_CASE("values that cannot work are refused") {
   CHECK(has(refusal(with("\"advertise\": [\"tls://example.org:0\"]")), "advertise[0]: port 0 cannot be dialled"));
   CHECK(has(refusal(with("\"listen\": [\"quic://a:1\"]")), "\"quic\" is not among the allowed schemes"));
   CHECK(has(refusal(with("\"schemes\": [\"tls\"], \"listen\": [\"unix:///x\"]")), "not among the allowed schemes"));
-  CHECK(has(refusal(with("\"schemes\": [\"smtp\"]")), "schemes[0]: expected tls, unix or mem"));
+  CHECK(has(refusal(with("\"schemes\": [\"smtp\"]")), "schemes[0]: expected tls, unix, relay, spool, dtls or mem"));
   CHECK(has(refusal(with("\"peers\": [\"hticket1xyz\"]")), "peers[0]: expected a ticket"));
   CHECK(has(refusal(with("\"trust\": {\"bob\": 3}")), "trust.bob: expected an identity"));
   CHECK(has(refusal(with("\"trust\": {\"" + to_string(some_key(1).identity()) + "\": 256}")), "from 0 to 255"));

@@ -161,6 +161,28 @@ TEST_CASE("messages expire in the queue, as unreachable once a dial has failed")
   CHECK(b.machine().report(bob)->queued == 1);
 }
 
+TEST_CASE("when no address can be dialled, what may go another way is given back, and the rest waits") {
+  bench_pool b;
+  b.knows(bob, {{"tls://a.org:1", 2}, {"tls://b.org:1", 1}});
+  auto dialled = b.dial_of(bob, 1);
+  for (std::uint64_t id = 2; id < 6; ++id) {
+    auto m = message_of(id, b.now);
+    m.message.transport = {id == 2, id == 3, id == 4 ? security_kind::encrypted : security_kind::any};
+    b.machine().send(bob, std::move(m), b.now, b.fx);
+  }
+  b.machine().link_closed(dialled, errc::unreachable, b.now, b.fx);
+  auto e = b.take();
+  CHECK(e.exhausted.empty()); // the other address is tried first
+  REQUIRE(e.dial.size() == 1);
+  b.machine().link_closed(e.dial[0].link, errc::unreachable, b.now, b.fx);
+  CHECK(b.take().exhausted == std::vector{bob});
+  const auto others = b.machine().take_undemanding(bob, b.now);
+  REQUIRE(others.size() == 1);
+  CHECK(others[0].message.id == 5);
+  CHECK(b.machine().report(bob)->queued == 4);
+  CHECK(b.machine().take_undemanding(bob, b.now).empty());
+}
+
 TEST_CASE("an expired message is not handed to a link that comes up late") {
   bench_pool b;
   b.knows(bob, {{"tls://a.org:1", 1}});

@@ -265,6 +265,13 @@ TEST_CASE("bounds of a bundle, and names") {
   CHECK(largest->octets.size() <= bundle_size_max);
   CHECK(open_bundle(key_of(2), largest->octets));
   CHECK(open_bundle(key_of(2), bytes(bundle_size_max + 1)).code() == errc::too_long);
+  const std::vector<bytes> two{bytes(100, std::byte{1}), bytes(200, std::byte{2})};
+  const auto with_adverts = make_bundle(a, to, as_byte_view("x"), start, day, random, two);
+  REQUIRE(with_adverts);
+  CHECK(open_bundle(key_of(2), with_adverts->octets)->adverts == two);
+  const std::vector<bytes> many(bundle_adverts_max + 1, bytes(1)), large(5, bytes(bundle_adverts_octets_max / 4));
+  CHECK(make_bundle(a, to, as_byte_view("x"), start, day, random, many).code() == errc::too_long);
+  CHECK(make_bundle(a, to, as_byte_view("x"), start, day, random, large).code() == errc::too_long);
   const auto text = to_string(largest->name);
   CHECK(*parse_bundle_name(text) == largest->name);
   for (std::size_t n = 0; n < text.size(); ++n) CHECK_FALSE(parse_bundle_name(text.substr(0, n)));

@@ -3,6 +3,8 @@
 
 #include "hanse/actors/errors.hpp"
 
+#include "hanse/transport/relay.hpp"
+
 #include <caf/typed_response_promise.hpp>
 
 namespace hanse {
@@ -68,6 +70,7 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
       },
       [this](link_up_atom, const identity& node) {
         connected_[node];
+        undialable_.erase(node);
         store_.note_use(node);
         compat::send(self_, actors_->router, changed_atom_v);
       },
@@ -105,7 +108,7 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
       [this](list_atom, const identity&) { return engines(); },
       [this](adverts_atom) { return worth_telling(); },
       [this](find_atom, const identity& node) -> caf::result<std::vector<weighted_address>, bool> {
-        return {store_.addresses_of(node), origin_of(node) == advert_origin::pinned};
+        return {store_.addresses_of(node), origin_of(node) == address_origin::configured};
       },
       [this](find_atom, const identity& engine, bool) { return store_.node_of(engine); },
       [this](adverts_atom, const identity& node) {
@@ -121,17 +124,95 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
                   [promise](const caf::error& why) mutable { promise.deliver(why); });
         return promise;
       },
+      [this](adverts_atom, bool) { return introduction(); },
+      [this](unsent_atom, const identity& node) {
+        if (connected(node) || (undialable_.size() >= undialable_max && !undialable_.contains(node))) return;
+        undialable_[node] = services_->now_ms();
+      },
+      [this](listen_atom, const std::string& scheme, bool there) { set_carrier(scheme, there); },
       [this](claim_atom, const identity& destination, bool claimed) { set_claimed(destination, claimed); },
   };
 }
 
 expected<unit> identity_store_engine::reachable(const identity& node, const transport_preferences& wanted) const {
-  if (connected(node)) return ok();
-  return options_.reachable(node, store_.addresses_of(node), origin_of(node) == advert_origin::pinned, wanted);
+  route_request request;
+  request.transport = wanted;
+  HANSE_CHECK(way_to(node, request));
+  return ok();
 }
 
-advert_origin identity_store_engine::origin_of(const identity& node) const {
-  return pinned_.contains(node) ? advert_origin::pinned : advert_origin::learned;
+/// A relay is held to what the message demands of nodes: trust, and the domain that it is to stay in.
+expected<way> identity_store_engine::way_to(const identity& node, const route_request& request) const {
+  const auto& wants = request.routing;
+  const auto may_relay = [&](const identity& relay) {
+    const auto trust = store_.trust(relay);
+    if (trust == trust_banned || trust < wants.trust_min) return false;
+    return wants.scope != scope_kind::domain || in_domain(relay, wants.domain);
+  };
+  return choose_way(node, request.transport, request.ttl_ms, *this, options_.addresses, may_relay);
+}
+
+address_origin identity_store_engine::origin_of(const identity& node) const {
+  return pinned_.contains(node) ? address_origin::configured : address_origin::advertised;
+}
+
+bool identity_store_engine::undialable(const identity& node) const {
+  const auto i = undialable_.find(node);
+  return i != undialable_.end() && services_->now_ms() < i->second + dial_again_ms;
+}
+
+std::vector<identity> identity_store_engine::neighbours_through(const identity& relay) const {
+  const auto wanted = "relay://" + to_string(relay);
+  std::vector<identity> found;
+  for (const auto& [node, link] : connected_)
+    if (std::ranges::any_of(store_.addresses_of(node), [&](auto& a) { return a.address == wanted; }))
+      found.push_back(node);
+  return found;
+}
+
+bool identity_store_engine::takes_bundles(const identity& node) const {
+  const auto* known = store_.node(node);
+  return known && std::ranges::any_of(known->value.protocols, [](auto& p) { return p.name == spool_protocol_name; });
+}
+
+/// A way can be chosen once something carries it. "dtls://" and a node: a session with that node is up, or has ended.
+void identity_store_engine::set_carrier(const std::string& scheme, bool there) {
+  if (constexpr std::string_view session = "dtls://"; scheme.starts_with(session)) {
+    if (const auto node = identity::parse(scheme.substr(session.size())); node && there)
+      datagram_links_.insert(*node);
+    else if (node)
+      datagram_links_.erase(*node);
+    compat::send(self_, actors_->router, changed_atom_v);
+    return;
+  }
+  if (there && options_.schemes.contains(scheme))
+    options_.addresses.schemes.insert(scheme);
+  else
+    options_.addresses.schemes.erase(scheme);
+  compat::send(self_, actors_->router, changed_atom_v);
+}
+
+/// Our own adverts first, then those of the relays that they name, and of those that these name.
+std::vector<bytes> identity_store_engine::introduction() const {
+  std::vector<bytes> all;
+  std::size_t octets = 0;
+  const auto add = [&](const bytes& wire) {
+    if (all.size() >= bundle_adverts_max || octets + wire.size() > bundle_adverts_octets_max) return;
+    octets += wire.size();
+    all.push_back(wire);
+  };
+  std::vector<identity> nodes{services_->self};
+  for (std::size_t i = 0; i < nodes.size() && i <= relay_hops_max; ++i) {
+    const auto* known = store_.node(nodes[i]);
+    if (!known) continue;
+    add(known->wire);
+    for (const auto& a : known->value.addresses)
+      if (const auto relay = parse_relay_address(a.address); relay && std::ranges::find(nodes, *relay) == nodes.end())
+        nodes.push_back(*relay);
+  }
+  for (const auto& engine : local_)
+    if (const auto* known = store_.engine(engine)) add(known->wire);
+  return all;
 }
 
 const composite_descriptor* identity_store_engine::group(const identity& id) const {
@@ -205,6 +286,7 @@ void identity_store_engine::perform(advert_effects effects) {
                      {{"engine", to_short_string(moved->engine)}, {"node", to_short_string(moved->to)}});
     } else if (auto* node = std::get_if<node_changed>(&effect)) {
       routes_changed = true;
+      undialable_.erase(node->node);
       compat::send(self_, actors_->transport, changed_atom_v, node->node);
     }
   }

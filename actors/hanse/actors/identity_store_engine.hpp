@@ -4,6 +4,7 @@
 
 #include "hanse/actors/interfaces.hpp"
 #include "hanse/actors/services.hpp"
+#include "hanse/transport/ways.hpp"
 
 #include <caf/stateful_actor.hpp>
 
@@ -16,22 +17,20 @@ struct identity_store_peers {
   store_actor store;
 };
 
-/// Whether any of a node's addresses can be dialled under the preferences; injected from the transport's configuration.
-using reachable_predicate =
-    std::function<expected<unit>(const identity& node, const std::vector<weighted_address>& addresses, bool configured,
-                                 const transport_preferences& wanted)>;
-
 struct identity_store_options {
-  reachable_predicate reachable;
-  composite_table groups; ///< descriptors known from configuration
+  address_policy addresses;                   ///< what is dialled, as the transport's
+  std::set<std::string, std::less<>> schemes; ///< ways that may be used, if there is a carrier for them
+  composite_table groups;                     ///< descriptors known from configuration
   std::map<identity, std::uint8_t> trust;
   bool share_adverts = true; ///< pass adverts of others on to peers
 };
 
-inline constexpr std::size_t domains_max = 4096;        ///< known at once; a guess
+inline constexpr std::size_t domains_max = 4096;       ///< known at once; a guess
+inline constexpr std::uint32_t dial_again_ms = 60'000; ///< other ways are taken for so long after failed dials; a guess
+inline constexpr std::size_t undialable_max = 4096;    ///< nodes remembered to be so
 inline constexpr std::size_t shared_adverts_max = 1024; ///< told to a new peer at once; a guess, under 1 MiB
 
-class identity_store_engine : private routing_view {
+class identity_store_engine : private routing_view, private way_view {
 public:
   using pointer = identity_store_actor::pointer;
   static inline const char* name = "hanse.identity_store";
@@ -42,16 +41,24 @@ public:
   identity_store_actor::behavior_type make_behavior();
 
 private:
-  // routing_view
+  // routing_view and way_view
   const identity& self() const override { return services_->self; }
   bool is_local_engine(const identity& engine) const override { return local_.contains(engine); }
   const advert_store& adverts() const override { return store_; }
   bool connected(const identity& node) const override { return connected_.contains(node); }
   expected<unit> reachable(const identity& node, const transport_preferences& wanted) const override;
+  expected<way> way_to(const identity& node, const route_request& request) const override;
+  std::vector<weighted_address> addresses_of(const identity& node) const override { return store_.addresses_of(node); }
+  address_origin origin_of(const identity& node) const override;
+  bool undialable(const identity& node) const override;
+  std::vector<identity> neighbours_through(const identity& relay) const override;
+  bool has_datagram_link(const identity& node) const override { return datagram_links_.contains(node); }
+  bool takes_bundles(const identity& node) const override;
   const composite_descriptor* group(const identity& id) const override;
   const domain_members* domain(const identity& id) const override;
 
-  advert_origin origin_of(const identity& node) const;
+  void set_carrier(const std::string& scheme, bool there);
+  std::vector<bytes> introduction() const;
   bool learn(byte_view wire, advert_origin origin);
   expected<unit> set_domain(domain_members& d);
   void set_claimed(const identity& destination, bool claimed);
@@ -70,6 +77,8 @@ private:
   std::set<identity> local_;
   std::set<identity> pinned_;                ///< nodes whose addresses the operator gave
   std::map<identity, link_event> connected_; ///< with the last measurement
+  std::set<identity> datagram_links_;        ///< up, as their carrier says
+  std::map<identity, time_ms> undialable_;   ///< since when; forgotten with the first link or news of its addresses
 };
 
 } // namespace hanse

@@ -90,6 +90,11 @@ using service_actor = caf::typed_actor<caf::result<void>(std::vector<inbound>), 
                                        caf::result<void>(link_up_atom, identity), // also for links that are up already
                                        caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom)>;
 
+/// Carries messages to nodes by other ways than links; registered with the router by its scheme ("relay", "spool").
+/// What it cannot send it gives back to the router with `unsent_atom`.
+using carrier_actor = caf::typed_actor<caf::result<void>(identity, way, std::vector<outbound>), //
+                                       caf::result<void>(stop_atom)>;
+
 /// Durable tables; the one owner of the database. Answers a write after its commit.
 using store_actor = caf::typed_actor<caf::result<void>(write_atom, std::vector<record>),
                                      caf::result<std::vector<record>>(load_atom, std::string), //
@@ -109,6 +114,10 @@ using identity_store_actor = caf::typed_actor<
     caf::result<std::vector<engine_info>>(list_atom, identity), caf::result<void>(stop_atom),
     caf::result<std::vector<bytes>>(adverts_atom),           // everything worth telling a peer
     caf::result<std::vector<bytes>>(adverts_atom, identity), // a node's signed advert; none if it is unknown
+    // what a node needs to answer us that has never been told of us: bundle_adverts_octets_max at most
+    caf::result<std::vector<bytes>>(adverts_atom, bool),
+    caf::result<void>(unsent_atom, identity),          // by the transport: no address of that node could be dialled
+    caf::result<void>(listen_atom, std::string, bool), // by the router: a carrier for that scheme is there, or has gone
     caf::result<std::vector<weighted_address>, bool>(find_atom,
                                                      identity), // where a node is; true: the operator says so
     caf::result<identity>(find_atom, identity, bool),           // the node that hosts an engine
@@ -130,7 +139,9 @@ using router_actor = caf::typed_actor<
     caf::result<void>(register_atom, std::string, caf::strong_actor_ptr),
     // what is addressed to that identity with that protocol name ("": any) goes to this service_actor; null: no longer
     caf::result<void>(claim_atom, identity, std::string, caf::strong_actor_ptr),
-    caf::result<void>(remove_atom, caf::actor_addr),                           // a service has ended
+    // messages whose way is of that scheme go to this carrier_actor; null: no longer
+    caf::result<void>(listen_atom, std::string, caf::strong_actor_ptr),
+    caf::result<void>(remove_atom, caf::actor_addr),                           // a service or carrier has ended
     caf::result<void>(domain_atom, domain_members),                            // by the identity store
     caf::result<void>(watch_atom, identity, caf::weak_actor_ptr),              // destination, proxy
     caf::result<void>(changed_atom),                                           // forget decided routes

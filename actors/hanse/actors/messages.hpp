@@ -83,6 +83,7 @@ struct inbound {
   std::optional<stream_ref> delivery = {}; ///< reliable: to be named in `handled`; never set for services
   identity peer = {}; ///< the node that sent it and hosts its source; this node if it is from here; none if reliable
   channel_ptr channel = {}; ///< for services: of the link to `peer`, as it is when the message is handed over
+  bool judged = false;      ///< came in a bundle of a courier, which was judged for its time and for being new
 };
 
 /// The engine has handled (or refused) a reliable delivery.
@@ -225,6 +226,7 @@ struct topic_report {
   X(hanse::handled)                                                                                                    \
   X(hanse::record)                                                                                                     \
   X(hanse::route)                                                                                                      \
+  X(hanse::way)                                                                                                        \
   X(hanse::route_request)                                                                                              \
   X(hanse::route_explanation)                                                                                          \
   X(hanse::enrolment)                                                                                                  \

@@ -99,8 +99,10 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   transport_options t;
   t.pool = options.pool;
   t.pool.self = self;
-  t.pool.addresses.schemes = {"tls", "unix"};
-  if (options.memory) t.pool.addresses.schemes.insert("mem");
+  if (options.memory) options.schemes.insert("mem");
+  t.pool.addresses.schemes.clear();
+  for (const auto* link : {"tls", "unix", "mem"})
+    if (options.schemes.contains(link)) t.pool.addresses.schemes.insert(link);
   t.pool.addresses.private_ranges = options.allow_private;
   t.link = options.link;
   t.link.self = self;
@@ -108,7 +110,6 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   t.link.ours.id_floor = state.mark;
   t.tls = std::make_shared<const tls_context>(std::move(tls));
   t.memory = options.memory;
-  auto policy = t.pool.addresses;
 
   auto transport_side = std::make_shared<transport_peers>();
   auto identity_side = std::make_shared<identity_store_peers>();
@@ -116,14 +117,8 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
   ids.groups = std::move(options.groups);
   ids.trust = std::move(options.trust);
   ids.share_adverts = options.share_adverts;
-  ids.reachable = [policy](const identity& peer, const std::vector<weighted_address>& addresses, bool configured,
-                           const transport_preferences& wanted) -> expected<unit> {
-    auto origin = configured ? address_origin::configured : address_origin::advertised;
-    auto selection = select_addresses(peer, addresses, origin, wanted, policy, failure_book{}, 0);
-    if (!selection.candidates.empty()) return ok();
-    if (selection.excluded.empty()) return error{errc::no_address, "no address of it is known"};
-    return selection.excluded.front().reason;
-  };
+  ids.addresses = t.pool.addresses;
+  ids.schemes = options.schemes;
   core->transport =
       system.spawn<transport_actor::stateful_impl<transport_engine>>(core->services, std::move(t), transport_side);
   core->identities = system.spawn<identity_store_actor::stateful_impl<identity_store_engine>>(
@@ -153,6 +148,7 @@ expected<std::unique_ptr<node>> node::start(caf::actor_system& system, node_opti
     advert.addresses.clear();
     for (auto& a : options.advertise) advert.addresses.push_back({a, 1});
   }
+  for (auto& a : options.advertise_too) advert.addresses.push_back({a, 1});
   if (auto fine = check(advert); !fine) return error{errc::bad_config, "the node's advert: " + to_string(fine.error())};
   core->advert = sign(advert, *core->key);
   HANSE_CHECK(ask<unit>(*core, core->identities, register_atom_v, std::vector<bytes>{core->advert.wire}));
@@ -226,6 +222,10 @@ expected<unit> node::claim(const identity& destination, const std::string& proto
                    caf::actor_cast<caf::strong_actor_ptr>(service));
 }
 
+expected<unit> node::register_carrier(const std::string& scheme, const carrier_actor& carrier) {
+  return ask<unit>(*core_, core_->router, listen_atom_v, scheme, caf::actor_cast<caf::strong_actor_ptr>(carrier));
+}
+
 expected<unit> node::set_domain(domain_members d) {
   return ask<unit>(*core_, core_->identities, domain_atom_v, std::move(d));
 }
@@ -266,9 +266,9 @@ expected<std::vector<engine_entry>> node::local_engines() {
 }
 
 expected<route_explanation> node::why(const identity& destination, const routing_preferences& routing,
-                                      const transport_preferences& transport) {
+                                      const transport_preferences& transport, std::uint32_t ttl_ms) {
   return ask<route_explanation>(*core_, core_->identities, explain_atom_v,
-                                route_request{destination, routing, transport, 0, 0});
+                                route_request{destination, routing, transport, 0, 0, ttl_ms});
 }
 
 expected<unit> node::set_trust(const identity& id, std::uint8_t trust) {

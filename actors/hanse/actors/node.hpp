@@ -32,13 +32,15 @@ struct protocol_of;
   };
 
 struct node_options {
-  std::optional<key_pair> key = {};        ///< the node's identity; none: a fresh one
-  std::string name = {};                   ///< for people, at most 64 octets
-  std::filesystem::path data_dir = {};     ///< of durable state; empty: nothing outlives the process
-  std::vector<std::string> listen = {};    ///< "tls://127.0.0.1:0", "unix:///path", "mem://name"
-  std::vector<std::string> advertise = {}; ///< empty: what was listened on
-  bool allow_private = true;               ///< dial private and loopback addresses that others advertised
-  bool share_adverts = true;               ///< pass adverts of others on
+  std::optional<key_pair> key = {};            ///< the node's identity; none: a fresh one
+  std::string name = {};                       ///< for people, at most 64 octets
+  std::filesystem::path data_dir = {};         ///< of durable state; empty: nothing outlives the process
+  std::vector<std::string> listen = {};        ///< "tls://127.0.0.1:0", "unix:///path", "mem://name"
+  std::vector<std::string> advertise = {};     ///< empty: what was listened on
+  std::vector<std::string> advertise_too = {}; ///< beside these: ways that are no links, such as "relay://hk1…"
+  std::set<std::string, std::less<>> schemes = {"tls", "unix", "relay", "spool"}; ///< ways that may be used; mem too
+  bool allow_private = true; ///< dial private and loopback addresses that others advertised
+  bool share_adverts = true; ///< pass adverts of others on
   std::map<identity, std::uint8_t> trust = {};
   composite_table groups = {};
   std::vector<protocol_id> speaks = {}; ///< protocols that services will be registered for: advertised with the node's
@@ -197,6 +199,10 @@ public:
   /// What engines here or nodes elsewhere send to `destination` (a domain or topic) with that protocol name goes to
   /// `service`; an empty name takes every protocol that is not claimed by name. Errors: `bad_value`, `table_full`.
   expected<unit> claim(const identity& destination, const std::string& protocol, const service_actor& service);
+  /// Messages whose way is of that scheme (transport/ways.hpp) go to `carrier`, in place of the earlier one. It is told
+  /// to stop when the node stops. Errors: `bad_value`.
+  expected<unit> register_carrier(const std::string& scheme, const carrier_actor& carrier);
+
   expected<unit> unclaim(const identity& destination, const std::string& protocol);
 
   /// Who is in a domain, or (outside of it) which nodes it advertises; in place of what was known. No members and no
@@ -210,7 +216,7 @@ public:
   expected<std::vector<engine_info>> engines();
   expected<std::vector<engine_entry>> local_engines();
   expected<route_explanation> why(const identity& destination, const routing_preferences& routing = {},
-                                  const transport_preferences& transport = {});
+                                  const transport_preferences& transport = {}, std::uint32_t ttl_ms = ttl_default_ms);
   expected<unit> set_trust(const identity& id, std::uint8_t trust);
 
   /// Testing: sends messages that have to be refused; see the program's `inject`.

@@ -86,6 +86,9 @@ router_actor::behavior_type router_engine::make_behavior() {
       },
       [this](claim_atom, const identity& destination, const std::string& protocol,
              const caf::strong_actor_ptr& service) { return answer_of(claim(destination, protocol, service)); },
+      [this](listen_atom, const std::string& scheme, const caf::strong_actor_ptr& carrier) {
+        return answer_of(register_carrier(scheme, carrier));
+      },
       [this](remove_atom, const caf::actor_addr& service) { service_ended(service); },
       [this](domain_atom, domain_members& d) { set_domain(std::move(d)); },
       [this](watch_atom, const identity& destination, const caf::weak_actor_ptr& proxy) {
@@ -160,6 +163,8 @@ void router_engine::stop() {
   for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), stop_atom_v);
   services_of_node_.clear();
   claims_.clear();
+  flush_carriers();
+  for (auto& [scheme, c] : carriers_) compat::send(self_, caf::actor_cast<carrier_actor>(c), stop_atom_v);
   for (auto& [id, p] : pending_)
     if (p.reply_to) answer_to(p.reply_to, failed(p.token, fault_of({errc::cancelled, "the node stops"})));
   pending_.clear();
@@ -218,7 +223,8 @@ void router_engine::perform(unicast_effects effects) {
           if constexpr (std::is_same_v<effect_type, unicast_transmit>) {
             resolve(envelope{*x.message});
           } else if constexpr (std::is_same_v<effect_type, unicast_transmit_control>) {
-            send_control(x.source, x.destination, unicast_protocol(), std::move(x.body));
+            send_control(x.source, x.destination, unicast_protocol(), std::move(x.body), message_kind::tell, 0,
+                         stream_transport(x.source, x.destination));
           } else if constexpr (std::is_same_v<effect_type, unicast_persist>) {
             std::vector<record> records;
             for (auto& w : x.writes)
@@ -250,6 +256,19 @@ void router_engine::perform(unicast_effects effects) {
   }
 }
 
+/// What is said about a stream goes the ways that its messages may go.
+void router_engine::note_stream(const identity& here, const envelope& e) {
+  if (e.transport.security != security_kind::any) return;
+  if (slow_streams_.size() >= slow_streams_max) slow_streams_.clear();
+  slow_streams_.insert({here, here == e.source ? e.destination : e.source});
+}
+
+transport_preferences router_engine::stream_transport(const identity& here, const identity& there) const {
+  transport_preferences wanted;
+  if (slow_streams_.contains({here, there})) wanted.security = security_kind::any;
+  return wanted;
+}
+
 /// The engine was not where we thought: it may be moving, so the request goes out again, by then to its new node.
 void router_engine::retry_later(message_id id) {
   compat::delayed_send_to_self(self_, std::chrono::milliseconds{resolve_again_ms}, retry_atom_v, id);
@@ -265,6 +284,10 @@ void router_engine::schedule_unicast() {
 }
 
 void router_engine::link_up(const link_event& e, const caf::strong_actor_ptr& link) {
+  if (!link) { // a carrier's session, which is no link
+    clock_.raise_to(e.id_floor, services_->now_us());
+    return;
+  }
   links_[e.peer] = {link, e.link, e.channel};
   lost_.erase(e.peer);
   for (auto& s : all_services()) compat::send(self_, caf::actor_cast<service_actor>(s), link_up_atom_v, e.peer);

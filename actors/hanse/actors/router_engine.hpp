@@ -23,9 +23,11 @@ inline constexpr std::size_t held_messages_max = 16'384;     ///< received messa
 inline constexpr std::size_t watches_max = 65'536;           ///< engines watched, in each direction
 inline constexpr std::size_t released_max = 65'536;          ///< engines remembered to have moved away
 inline constexpr std::size_t services_max = 64;              ///< protocols between nodes that services serve
-inline constexpr std::size_t claims_max = 65'536;    ///< (destination, protocol) pairs that services have claimed
-inline constexpr std::size_t groups_max = 16'384;    ///< messages to several receivers under way
-inline constexpr std::uint32_t down_after_ms = 3000; ///< without a link: then its engines are down; a guess
+inline constexpr std::size_t claims_max = 65'536;       ///< (destination, protocol) pairs that services have claimed
+inline constexpr std::size_t carriers_max = 16;         ///< schemes that are no links
+inline constexpr std::size_t slow_streams_max = 65'536; ///< streams known to go by any security; then all are forgotten
+inline constexpr std::size_t groups_max = 16'384;       ///< messages to several receivers under way
+inline constexpr std::uint32_t down_after_ms = 3000;    ///< without a link: then its engines are down; a guess
 inline constexpr std::uint32_t router_tick_ms = 1000;
 inline constexpr std::uint32_t route_patience_ms = 2000; ///< a message waits for the advert of its destination; a guess
 inline constexpr std::uint32_t resolve_again_ms = 100;   ///< before a request follows an engine that moves; a guess
@@ -79,7 +81,12 @@ private:
   void give_up_routes(time_ms now);
   static bool may_be_advertised_soon(time_ms since_ms, time_ms expires_ms, time_ms now);
   void forward(envelope e, const route& r);
+  void send_to_node(const identity& node, envelope e);
+  void hand_over(envelope e, const route& r);
   void hand_to_link(const identity& node, envelope e);
+  void hand_to_carrier(envelope e, const route& r);
+  std::optional<outbound> make_outbound(const identity& node, envelope e);
+  void flush_carriers();
   void flush_links();
   void refuse(const envelope& e, const error& why);
   void settle(message_id id, answer a);
@@ -87,7 +94,8 @@ private:
   const key_pair* key_of(const identity& source) const;
   void bounce(std::vector<outbound> unsent, const error& why);
   void send_control(const identity& source, const identity& destination, const protocol_id& protocol, bytes body,
-                    message_kind kind = message_kind::tell, message_id in_reply_to = 0);
+                    message_kind kind = message_kind::tell, message_id in_reply_to = 0,
+                    const transport_preferences& transport = {}, std::uint32_t ttl_ms = ttl_default_ms);
   void inject(const identity& target, const std::string& kind, std::uint32_t count, const identity& claim);
 
   // --- from links (router_receive.cpp) ---
@@ -118,8 +126,10 @@ private:
   // --- services of this node and what they claim (router_services.cpp) ---
   expected<unit> register_service(const std::string& protocol, const caf::strong_actor_ptr& service);
   expected<unit> claim(const identity& destination, const std::string& protocol, const caf::strong_actor_ptr& service);
+  expected<unit> register_carrier(const std::string& scheme, const caf::strong_actor_ptr& carrier);
   void service_ended(const caf::actor_addr& service);
   void watch_service(const caf::strong_actor_ptr& service);
+  void watch_end(const caf::strong_actor_ptr& service);
   std::set<caf::strong_actor_ptr> all_services() const;
   const caf::strong_actor_ptr* claimant(const envelope& e) const;
   bool is_here(const envelope& e) const;
@@ -138,6 +148,8 @@ private:
 
   // --- the rest (router_engine.cpp) ---
   void perform(unicast_effects effects);
+  void note_stream(const identity& here, const envelope& e);
+  transport_preferences stream_transport(const identity& here, const identity& there) const;
   void persist_ids();
   void save(std::vector<record> records, std::function<void()> then);
   void link_up(const link_event& e, const caf::strong_actor_ptr& link);
@@ -187,6 +199,12 @@ private:
     time_ms since_ms = 0; ///< when the first of them came
     error last;           ///< why there is no route yet
   };
+  struct carried_batch {
+    std::string carrier;
+    identity node;
+    way by;
+    std::vector<outbound> messages;
+  };
   struct host_entry {
     identity node;
     std::vector<std::pair<identity, inbound>> waiting;
@@ -208,6 +226,8 @@ private:
   std::map<std::string, caf::strong_actor_ptr> services_of_node_; ///< by protocol name
   std::unordered_map<identity, std::map<std::string, caf::strong_actor_ptr>> claims_;
   std::size_t claim_count_ = 0;
+  std::map<std::string, caf::strong_actor_ptr> carriers_; ///< by scheme
+  std::set<std::pair<identity, identity>> slow_streams_;  ///< (here, there): any security will do for their control
   std::unordered_map<message_id, group_entry> groups_;
   std::unordered_map<identity, domain_members> domains_;
   std::map<identity, std::vector<identity>> serving_; ///< domain -> engines here, the next one first
@@ -222,6 +242,7 @@ private:
   std::size_t unresolved_ = 0, held_ = 0;
 
   std::vector<std::pair<identity, std::vector<outbound>>> to_links_;
+  std::vector<carried_batch> to_carriers_;
   std::vector<std::pair<caf::strong_actor_ptr, std::vector<inbound>>> to_gateways_; ///< and to services
   std::vector<std::pair<caf::strong_actor_ptr, std::vector<answer>>> to_sinks_;
 

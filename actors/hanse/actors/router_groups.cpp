@@ -54,7 +54,7 @@ void router_engine::start_group(post p) {
 /// Asks for the members, best first; each message anew, so that equals share the load.
 void router_engine::route_group(message_id id) {
   auto& e = groups_.at(id).original.message;
-  route_request request{e.destination, e.routing, e.transport, id, 0};
+  route_request request{e.destination, e.routing, e.transport, id, 0, e.ttl_ms};
   compat::request(self_, identities_, caf::infinite, resolve_atom_v, request)
       .then(
           [this, id](route& r) {

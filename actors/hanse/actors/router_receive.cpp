@@ -52,7 +52,8 @@ void router_engine::check_host(const identity& peer, inbound in) {
 void router_engine::screen(inbound in) {
   auto& m = in.message;
   auto now = services_->now_ms();
-  if (auto timely = check_time(m, now); !timely) return reject(m, timely.error());
+  if (!in.judged)
+    if (auto timely = check_time(m, now); !timely) return reject(m, timely.error());
   auto within = check_scope(m, in.peer);
   if (!within && m.stream) { // told at once in words, and settled in its stream, so that what follows it goes on
     reject(m, within.error());
@@ -62,6 +63,7 @@ void router_engine::screen(inbound in) {
   }
   if (!within) return reject(m, within.error());
   if (m.stream) {
+    note_stream(m.destination, m);
     if (m.destination != services_->self && !engines_.contains(m.destination))
       return reject(m, {errc::engine_down, "no such engine on this node"});
     unicast_effects effects;
@@ -74,6 +76,7 @@ void router_engine::screen(inbound in) {
     }
     return;
   }
+  if (in.judged) return dispatch(std::move(in));
   auto verdict = replay_.accept(m.source, m.destination, m.id, m.expires_ms(), now);
   if (!verdict) {
     // No fault is sent for a replay: it would answer a request of the true sender.
@@ -168,6 +171,8 @@ void router_engine::to_node(inbound in) {
   p.message.in_reply_to = m.id;
   p.message.protocol = node_protocol();
   p.message.trace = m.trace;
+  p.message.transport = m.transport; // back by the ways that it may have come
+  p.message.ttl_ms = m.ttl_ms;
   p.message.body = shared_bytes{*encode_body(std::string{"pong"})};
   accept(std::move(p));
 }
@@ -214,7 +219,8 @@ void router_engine::reject(const envelope& e, const error& why) {
     services_->log(log_level::debug, "message_rejected",
                    {{"source", to_short_string(e.source)}, {"reason", to_string(why)}});
   if (e.kind == message_kind::ask || e.stream)
-    send_control(services_->self, e.source, node_protocol(), encode(fault_of(why)), message_kind::fault, e.id);
+    send_control(services_->self, e.source, node_protocol(), encode(fault_of(why)), message_kind::fault, e.id,
+                 e.transport, e.ttl_ms);
 }
 
 } // namespace hanse

@@ -80,8 +80,9 @@ void router_engine::admit(post p) {
     pending_.emplace(e.id, std::move(entry));
   }
   if (!p.group) services_->trace(e, "post");
-  if (p.next_hop) return hand_to_link(p.next_hop, std::move(e));
+  if (p.next_hop) return send_to_node(p.next_hop, std::move(e));
   if (p.reliable && !is_here(e)) {
+    note_stream(e.source, e);
     unicast_effects effects;
     auto copy = e; // for the fault, should it be refused
     copy.body = {};
@@ -132,7 +133,7 @@ void router_engine::resolve(envelope e) {
 
 /// A route for one message, by its own preferences. It, too, waits for the advert of its destination.
 void router_engine::resolve_particular(const std::shared_ptr<envelope>& message) {
-  route_request request{message->destination, message->routing, message->transport, message->id, 0};
+  route_request request{message->destination, message->routing, message->transport, message->id, 0, message->ttl_ms};
   compat::request(self_, identities_, caf::infinite, resolve_atom_v, request)
       .then(
           [this, message](const route& r) {
@@ -209,7 +210,7 @@ void router_engine::forward(envelope e, const route& r) {
     if (!deliver_here(e)) refuse(e, {errc::engine_down, "the engine is not running"});
     return;
   case route::kind::remote:
-    return hand_to_link(r.next_hop, std::move(e));
+    return hand_over(std::move(e), r);
   case route::kind::group: { // has become known as one while it waited, or came back from a link that closed
     post again;
     if (auto i = pending_.find(e.id); i != pending_.end() && i->second.group == 0) {
@@ -224,15 +225,23 @@ void router_engine::forward(envelope e, const route& r) {
 }
 
 void router_engine::hand_to_link(const identity& node, envelope e) {
-  auto* key = key_of(e.source);
-  if (!key) return refuse(e, {errc::engine_down, "the sending engine is not on this node"});
   services_->trace(e, "send", to_short_string(node));
+  if (auto out = make_outbound(node, std::move(e))) add_to_batch(to_links_, node, std::move(*out));
+}
+
+/// None if it was refused: its engine has gone.
+std::optional<outbound> router_engine::make_outbound(const identity& node, envelope e) {
+  auto* key = key_of(e.source);
+  if (!key) {
+    refuse(e, {errc::engine_down, "the sending engine is not on this node"});
+    return std::nullopt;
+  }
   if (auto i = pending_.find(e.id); i != pending_.end()) i->second.handed_to = node;
   if (e.kind == message_kind::tell && !e.stream) settle(e.id, answer{}); // all that will ever be known of it
   outbound out;
   out.signer = *key;
   out.message = std::move(e);
-  add_to_batch(to_links_, node, std::move(out));
+  return out;
 }
 
 void router_engine::flush_links() {
@@ -244,6 +253,7 @@ void router_engine::flush_links() {
       compat::send(self_, transport_, node, std::move(batch));
   }
   to_links_.clear();
+  flush_carriers();
   flush_gateways();
   for (auto& [sink, answers] : to_sinks_)
     compat::send(self_, caf::actor_cast<answer_sink_actor>(sink), std::move(answers));
@@ -299,13 +309,16 @@ void router_engine::bounce(std::vector<outbound> unsent, const error& why) {
 }
 
 void router_engine::send_control(const identity& source, const identity& destination, const protocol_id& protocol,
-                                 bytes body, message_kind kind, message_id in_reply_to) {
+                                 bytes body, message_kind kind, message_id in_reply_to,
+                                 const transport_preferences& transport, std::uint32_t ttl_ms) {
   post p;
   p.message.source = source;
   p.message.destination = destination;
   p.message.protocol = protocol;
   p.message.kind = kind;
   p.message.in_reply_to = in_reply_to;
+  p.message.transport = transport;
+  p.message.ttl_ms = ttl_ms;
   p.message.body = shared_bytes{std::move(body)};
   accept(std::move(p));
 }

@@ -55,12 +55,21 @@ std::set<caf::strong_actor_ptr> router_engine::all_services() const {
 void router_engine::watch_service(const caf::strong_actor_ptr& service) {
   if (all_services().contains(service)) return;
   for (auto& [peer, link] : links_) compat::send(self_, caf::actor_cast<service_actor>(service), link_up_atom_v, peer);
+  watch_end(service);
+}
+
+void router_engine::watch_end(const caf::strong_actor_ptr& service) {
   compat::on_termination(service, [router = router_actor{self_}, who = caf::actor_cast<caf::actor_addr>(service)](
                                       const caf::error&) { compat::anon_send(router, remove_atom_v, who); });
 }
 
 void router_engine::service_ended(const caf::actor_addr& service) {
   std::erase_if(services_of_node_, [&](auto& s) { return s.second == service; });
+  std::erase_if(carriers_, [&](auto& c) {
+    if (c.second != service) return false;
+    compat::send(self_, identities_, listen_atom_v, c.first, false);
+    return true;
+  });
   claim_count_ = 0;
   for (auto& [destination, protocols] : claims_) {
     std::erase_if(protocols, [&](auto& s) { return s.second == service; });

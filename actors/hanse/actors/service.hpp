@@ -25,6 +25,7 @@ inline post reply_to(const identity& self, const envelope& request, shared_bytes
   p.message.kind = message_kind::reply;
   p.message.in_reply_to = request.id;
   p.message.trace = request.trace;
+  p.message.transport = request.transport;
   return p;
 }
 

@@ -75,6 +75,9 @@ node_counters::node_counters(caf::actor_system& system, const identity& node) : 
   add(batches_received, "batches-received", "Signed batches received.");
   add(octets_sent, "octets-sent", "Octets written to links.");
   add(octets_received, "octets-received", "Octets read from links.");
+  add(relayed, "bundles-relayed", "Bundles passed on for other nodes.");
+  add(bundles_sent, "bundles-sent", "Bundles given to a relay or a courier.");
+  add(bundles_received, "bundles-received", "Bundles opened.");
   links = registry.gauge_family("hanse", "links", {"node"}, "Links that are up.")->get_or_add({{"node", node_}});
   drop_family_ =
       registry.counter_family("hanse", "drops", {"node", "reason"}, "Messages refused, by reason.", "1", true);

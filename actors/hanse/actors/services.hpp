@@ -56,6 +56,7 @@ public:
     }
   };
   dual sent, received, delivered, batches_sent, batches_received, octets_sent, octets_received;
+  dual relayed, bundles_sent, bundles_received; ///< passed on for others; of this node, by relay or courier
   caf::telemetry::int_gauge* links = nullptr;
 
 private:

@@ -341,6 +341,11 @@ void transport_engine::perform(pool_effects effects) {
   for (auto& f : effects.failed)
     services_->log(f.why.code == errc::wrong_peer ? log_level::error : log_level::info, "dial_failed",
                    {{"peer", to_short_string(f.peer)}, {"address", f.address}, {"reason", to_string(f.why)}});
+  for (auto& peer : effects.exhausted) { // first what is known of it, then what has to be routed anew
+    compat::send(self_, peers_->identities, unsent_atom_v, peer);
+    if (auto others = pool_.take_undemanding(peer, services_->now_ms()); !others.empty())
+      compat::send(self_, peers_->router, unsent_atom_v, std::move(others), error{errc::link_closed, "not dialled"});
+  }
   for (auto& d : effects.dial) dial(d);
   for (auto& p : effects.up) check_peer(p.peer);
   for (auto& p : effects.down) check_peer(p.peer);

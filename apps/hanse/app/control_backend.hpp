@@ -45,6 +45,7 @@ struct send_request {
 struct why_request {
   std::string destination;
   preference_request wants = {};
+  std::chrono::milliseconds timeout{10'000}; ///< as that of the message
 };
 
 /// `hanse ping`: to a node, or to the node that hosts an engine.

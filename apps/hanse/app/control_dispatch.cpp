@@ -68,6 +68,7 @@ action read_send(context c) {
 
 action read_why(context c) {
   why_request r{c.in.required_text("destination"), read_preferences(c.in)};
+  r.timeout = read_timeout(c.in, r.timeout);
   return [r, &b = c.backend] { return b.why(r); };
 }
 

@@ -84,8 +84,9 @@ void counters(command_context& c) {
   });
 }
 
-void why(command_context& c, const std::string& destination, const preference_request& wants) {
-  json request{{"command", "why"}, {"destination", destination}};
+void why(command_context& c, const std::string& destination, const preference_request& wants,
+         std::uint32_t timeout_ms) {
+  json request{{"command", "why"}, {"destination", destination}, {"timeout_ms", timeout_ms}};
   put_preferences(request, wants);
   auto answer = c.ask("explain the route to " + destination, request);
   if (!answer) return;
@@ -96,10 +97,10 @@ void why(command_context& c, const std::string& destination, const preference_re
     auto constraints = answer->find("constraints");
     if (constraints != answer->end() && !constraints->empty())
       c.out << "asked for    " << printable(constraints->dump()) << '\n';
-    text_table table{{"node", "name", "link", ">trust", ">reputation", ">RTT", ">weight", "verdict", "reason"}};
+    text_table table{{"node", "name", "link", ">trust", ">reputation", ">RTT", ">weight", "verdict", "way", "reason"}};
     for (const auto& n : list(*answer, "candidates"))
       table.add({short_id(n, "node"), field(n, "name"), yes_no(n, "connected", "up", "-"), field(n, "trust"),
-                 field(n, "reputation"), micros(n, "rtt_us"), field(n, "weight"), field(n, "verdict"),
+                 field(n, "reputation"), micros(n, "rtt_us"), field(n, "weight"), field(n, "verdict"), field(n, "way"),
                  field(n, "reason")});
     if (!table.empty()) table.print(c.out);
   });
@@ -166,9 +167,13 @@ void add_inspect_commands(CLI::App& program, command_context& context) {
   auto destination = std::make_shared<std::string>();
   w->add_option("DEST", *destination, "An identity, or the name of an engine, node, domain or topic known there")
       ->required();
+  auto timeout = std::make_shared<std::uint32_t>(10'000);
+  w->add_option("--timeout", *timeout, "For a message sent with this --timeout, in milliseconds")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3'600'000));
   auto wants = add_preference_options(*w);
   w->footer("Example:\n  hanse why echo --within lab --trust-min 128");
-  w->callback([&context, destination, wants] { why(context, *destination, *wants); });
+  w->callback([&context, destination, wants, timeout] { why(context, *destination, *wants, *timeout); });
 
   auto* b = program.add_subcommand("trust", "Say how much a node or engine is trusted: by you, at this node");
   auto who = std::make_shared<std::string>();

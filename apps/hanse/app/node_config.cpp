@@ -6,6 +6,7 @@
 #include "hanse/app/text_file.hpp"
 #include "hanse/protocols/advert.hpp"
 #include "hanse/transport/address.hpp"
+#include "hanse/transport/relay.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -20,7 +21,9 @@ constexpr std::size_t name_size_max = 64; // octets, as in the adverts
 constexpr std::size_t engines_max = 1024;
 constexpr std::size_t plugins_max = 64; // a guess
 constexpr std::size_t domains_max = 64;
-const std::vector<std::string> known_schemes{"tls", "unix", "mem"};
+const std::vector<std::string> known_schemes{"tls", "unix", "mem", "relay", "spool", "dtls"};
+const std::vector<std::string> default_schemes{"tls", "unix", "relay", "spool"};
+constexpr std::uint64_t relay_octets_max = 1ull << 40; // a minute; more is a typing error
 
 std::string bracket(const std::string& key, std::size_t index) {
   return key + "[" + std::to_string(index) + "]";
@@ -42,17 +45,23 @@ void check_addresses(object_reader& in, const std::string& key, const std::vecto
       in.problem(bracket(key, i), "expected an address like \"tls://0.0.0.0:7480\": " + to_string(address.error()));
     else if (std::find(schemes.begin(), schemes.end(), address->scheme) == schemes.end())
       in.problem(bracket(key, i), "the transport \"" + address->scheme + "\" is not among the allowed schemes");
+    else if (key == "listen" && address->scheme == "relay")
+      in.problem(bracket(key, i), "nothing listens on a relay; name it in \"relay\": {\"through\": […]}");
+    else if (key == "advertise" && address->scheme == "spool")
+      in.problem(bracket(key, i), "a directory means nothing to others; that this node takes bundles is advertised");
+    else if (key == "advertise" && address->scheme == "relay" && !parse_relay_address(to_string(*address)))
+      in.problem(bracket(key, i), "expected relay:// and the identity of a node (hk1…)");
     else if (key == "advertise" && address->form == address_form::host_port && address->port == 0)
       in.problem(bracket(key, i), "port 0 cannot be dialled; expected the port that others see");
   }
 }
 
 std::vector<std::string> read_schemes(object_reader& in) {
-  auto schemes = in.has("schemes") ? in.texts("schemes") : std::vector<std::string>{"tls", "unix"};
+  auto schemes = in.has("schemes") ? in.texts("schemes") : default_schemes;
   if (!in.has("schemes")) in.find("schemes");
   for (std::size_t i = 0; i < schemes.size(); ++i) {
     if (std::find(known_schemes.begin(), known_schemes.end(), schemes[i]) == known_schemes.end())
-      in.problem(bracket("schemes", i), "expected tls, unix or mem, found \"" + schemes[i] + "\"");
+      in.problem(bracket("schemes", i), "expected tls, unix, relay, spool, dtls or mem, found \"" + schemes[i] + "\"");
   }
   return schemes;
 }
@@ -144,6 +153,50 @@ void read_peers(object_reader& in, node_config& config) {
   }
 }
 
+void read_relay(object_reader& in, relay_settings& relay) {
+  in.object("relay", [&](object_reader& r) {
+    relay.forwards = r.flag("forwards");
+    relay.octets_per_minute = r.number("octets_per_minute", 1, relay_octets_max, relay.octets_per_minute);
+    relay.octets_per_minute_in_all =
+        r.number("octets_per_minute_in_all", 1, relay_octets_max, relay.octets_per_minute_in_all);
+    const auto texts = r.texts("through");
+    if (texts.size() > advert_addresses_max)
+      r.problem("through", "expected at most " + std::to_string(advert_addresses_max) + " relays");
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      if (auto who = identity::parse(texts[i]); who && who->kind() == identity_kind::individual)
+        relay.through.push_back(*who);
+      else
+        r.problem(bracket("through", i), "expected the identity of a node (hk1…), found \"" + texts[i] + "\"");
+  });
+}
+
+/// Takes what is read from UDP sockets out of what the node itself listens on.
+void read_datagrams(node_config& config) {
+  std::erase_if(config.listen, [&](const std::string& text) {
+    const auto address = parse_transport_address(text);
+    if (!address || address->scheme != "dtls") return false;
+    config.datagrams.push_back(text);
+    return true;
+  });
+}
+
+/// Takes the directory out of what the node itself listens on.
+void read_spool(object_reader& in, node_config& config) {
+  std::erase_if(config.listen, [&](const std::string& text) {
+    const auto address = parse_transport_address(text);
+    if (!address || address->scheme != "spool") return false;
+    if (!config.spool.directory.empty()) in.problem("listen", "a node has one spool:// directory, found another one");
+    config.spool.directory = address->host;
+    return true;
+  });
+  in.object("spool", [&](object_reader& s) {
+    config.spool.life_s =
+        static_cast<std::uint32_t>(s.number("life_s", 1, bundle_life_max_ms / 1000, config.spool.life_s));
+    config.spool.scan_ms = static_cast<std::uint32_t>(s.number("scan_ms", 50, 3'600'000, config.spool.scan_ms));
+    if (config.spool.directory.empty()) s.problem("life_s", "no directory: name it in \"listen\", as spool:///PATH");
+  });
+}
+
 void read_log_and_metrics(object_reader& in, node_config& config, const fs::path& base) {
   in.object("log", [&](object_reader& log) {
     auto level = log.text("level", "info");
@@ -230,6 +283,9 @@ expected<node_config> parse_node_config(std::string_view text, const fs::path& f
   config.domains = read_domains(in, base);
   config.gossip_domains = in.flag("gossip_domains");
   read_log_and_metrics(in, config, base);
+  read_relay(in, config.relay);
+  read_spool(in, config);
+  read_datagrams(config);
   read_limits(in, config.limits);
   read_blocks(in, config.blocks);
   in.finish();

@@ -42,6 +42,21 @@ struct metrics_config {
   std::uint16_t port = 0; ///< 0: off
 };
 
+/// Messages to and for nodes that only others can reach.
+struct relay_settings {
+  bool forwards = false;                                     ///< passes messages of others on
+  std::uint64_t octets_per_minute = 4 * 1024 * 1024;         ///< of one neighbour
+  std::uint64_t octets_per_minute_in_all = 64 * 1024 * 1024; ///< of all
+  std::vector<identity> through;                             ///< nodes that pass messages on to this one
+};
+
+/// A directory to which somebody carries bundles, and from which somebody carries them away.
+struct spool_settings {
+  std::filesystem::path directory; ///< of "listen": "spool:///…"; empty: none
+  std::uint32_t life_s = 604'800;  ///< of bundles with one-way messages
+  std::uint32_t scan_ms = 2'000;
+};
+
 /// Bounds that a person may want to move; the defaults are those of design sections 5 and 6.
 struct limits_config {
   std::uint32_t handshakes = 64;               ///< handshakes under way at once
@@ -63,11 +78,14 @@ struct node_config {
   std::filesystem::path data_dir;        ///< durable state
   std::filesystem::path control_socket;  ///< default `<data_dir>/control.sock`
 
-  std::vector<std::string> listen;        ///< "tls://127.0.0.1:0", …; port 0 takes a free one
-  std::vector<std::string> advertise;     ///< empty: the actual listen addresses
-  std::vector<std::string> peers;         ///< tickets
-  std::vector<identity> permanent_links;  ///< nodes that a link is always kept (and redialled) to
-  std::vector<std::string> schemes;       ///< transports allowed: tls, unix (mem is for tests)
+  std::vector<std::string> listen;       ///< "tls://127.0.0.1:0", …; port 0 takes a free one
+  std::vector<std::string> advertise;    ///< empty: the actual listen addresses
+  std::vector<std::string> peers;        ///< tickets
+  std::vector<identity> permanent_links; ///< nodes that a link is always kept (and redialled) to
+  std::vector<std::string> schemes;      ///< ways allowed: tls, unix, relay, spool, dtls (mem is for tests)
+  relay_settings relay;
+  spool_settings spool;                   ///< not in `listen`
+  std::vector<std::string> datagrams;     ///< the dtls:// ones of "listen", not in `listen`
   bool allow_private = false;             ///< dial private and loopback addresses that others advertised
   bool testing = false;                   ///< allows the control command `inject`
   std::map<identity, std::uint8_t> trust; ///< 0 = banned, 128 = default for who is not named, 255 = most

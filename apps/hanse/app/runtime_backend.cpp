@@ -36,6 +36,17 @@ void register_types() {
   (void)once;
 }
 
+/// UDP sockets, if the node is to use them: null otherwise. Before the node starts, which advertises their ports.
+expected<std::unique_ptr<datagram_sockets>> open_datagrams(const node_config& config) {
+  if (std::ranges::find(config.schemes, "dtls") == config.schemes.end()) return std::unique_ptr<datagram_sockets>{};
+  for (const auto& text : config.datagrams)
+    if (auto a = parse_transport_address(text);
+        a && classify(*a) == address_range::unusable && config.advertise.empty())
+      return error{errc::bad_config, text + " listens on all addresses, which nobody can dial; say in \"advertise\" "
+                                            "which address others use"};
+  return datagram_sockets::open(config.datagrams);
+}
+
 /// A moving engine as it lies in a file. Holds its key: 0600.
 json engine_file(const engine_entry& e, const std::string& parameters) {
   auto seed = e.key->with_seed([](auto view) { return to_hex(view); });
@@ -70,6 +81,9 @@ runtime_backend::~runtime_backend() {
   blocks_.reset();
   topics_.reset();
   domains_.reset();
+  relay_.reset();
+  spool_.reset();
+  datagrams_.reset();
   node_.reset();
   if (log_file_) std::fclose(log_file_);
 }
@@ -113,6 +127,14 @@ expected<unit> runtime_backend::start(node_events events) {
   o.speaks = domain_node_protocols();
   for (auto& p : topic_node_protocols()) o.speaks.push_back(std::move(p));
   for (auto& p : block_node_protocols()) o.speaks.push_back(std::move(p));
+  for (auto& p : relay_node_protocols()) o.speaks.push_back(std::move(p));
+  if (!config_.spool.directory.empty())
+    for (auto& p : spool_node_protocols()) o.speaks.push_back(std::move(p));
+  o.schemes = {config_.schemes.begin(), config_.schemes.end()};
+  o.advertise_too = relay_addresses(config_.relay.through);
+  HANSE_TRY(auto udp, open_datagrams(config_));
+  if (udp && config_.advertise.empty())
+    for (auto& a : udp->addresses()) o.advertise_too.push_back(a);
   HANSE_TRY(node_, node::start(system_, std::move(o)));
   HANSE_CHECK(start_engines());
   HANSE_CHECK(start_imported());
@@ -125,8 +147,24 @@ expected<unit> runtime_backend::start(node_events events) {
   topic_options topics;
   topics.blocks = blocks_.get();
   HANSE_TRY(topics_, node_topics::start(*node_, *domains_, std::move(topics)));
+  HANSE_CHECK(start_ways(std::move(udp))); // what waits in the spool finds its engines
   for (auto& ticket : config_.peers)
     if (auto added = node_->add(ticket); !added) return error{errc::bad_config, "peers: " + to_string(added.error())};
+  for (auto& peer : config_.permanent_links) compat::anon_send(node_->core()->transport, dial_atom_v, peer, true);
+  return ok();
+}
+
+/// What carries messages beside links.
+expected<unit> runtime_backend::start_ways(std::unique_ptr<datagram_sockets> udp) {
+  const auto& r = config_.relay;
+  const relay_config relay{r.forwards, r.octets_per_minute, r.octets_per_minute_in_all};
+  HANSE_TRY(relay_, node_relay::start(*node_, {relay, r.through}));
+  if (udp) {
+    HANSE_TRY(datagrams_, node_datagrams::start(*node_, std::move(udp), {config_.allow_private}));
+  }
+  const auto& s = config_.spool;
+  if (s.directory.empty()) return ok();
+  HANSE_TRY(spool_, node_spool::start(*node_, {s.directory, 1000ull * s.life_s, s.scan_ms}));
   return ok();
 }
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "hanse/actors/blocks.hpp"
+#include "hanse/actors/datagrams.hpp"
 #include "hanse/actors/domains.hpp"
 #include "hanse/actors/engine_registry.hpp"
+#include "hanse/actors/relays.hpp"
+#include "hanse/actors/spools.hpp"
 #include "hanse/actors/topics.hpp"
 #include "hanse/app/node_runtime.hpp"
 
@@ -53,6 +56,7 @@ private:
 
   expected<unit> start_engines();
   expected<unit> start_domains();
+  expected<unit> start_ways(std::unique_ptr<datagram_sockets> udp);
   expected<enrolment> read_enrolment(const std::string& advert, const std::string& key_file,
                                      const std::string& instance) const;
   expected<identity> resolve_topic(const std::string& text);
@@ -84,6 +88,9 @@ private:
   caf::actor_system system_;
   engine_registry registry_;
   std::unique_ptr<node> node_;
+  std::unique_ptr<node_relay> relay_;
+  std::unique_ptr<node_spool> spool_;
+  std::unique_ptr<node_datagrams> datagrams_;
   std::unique_ptr<node_domains> domains_;
   std::unique_ptr<node_topics> topics_;
   std::unique_ptr<node_blocks> blocks_;

@@ -38,9 +38,15 @@ json describe(const candidate_report& c, const std::string& name) {
           {"loss_ppm", or_null(c.measured.loss_ppm)},
           {"weight", c.weight},
           {"reason", c.reason},
+          {"way", c.by},
           {"verdict", c.chosen                  ? "chosen"
                       : c.verdict == errc::none ? "possible"
                                                 : std::string{to_string(c.verdict)}}};
+}
+
+/// What waits no longer need not live longer.
+std::uint32_t ttl_of(std::chrono::milliseconds timeout) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, ttl_max_ms));
 }
 
 json constraints_of(const preference_request& wants) {
@@ -241,8 +247,7 @@ control_result runtime_backend::send(const send_request& request) {
   HANSE_TRY(auto body, encode_json_body(request.body));
   m.body = shared_bytes{std::move(body)};
   m.kind = request.expect_reply ? message_kind::ask : message_kind::tell;
-  auto ttl = std::clamp<std::int64_t>(request.timeout.count(), 1, ttl_max_ms);
-  m.ttl_ms = static_cast<std::uint32_t>(ttl);
+  m.ttl_ms = ttl_of(request.timeout);
   HANSE_TRY(std::tie(m.routing, m.transport), preferences(request.wants));
   system_random random;
   random.fill(m.trace.octets);
@@ -276,7 +281,7 @@ control_result runtime_backend::ping(const ping_request& request) {
   p.message.destination = target;
   p.message.kind = message_kind::ask;
   p.message.protocol = node_protocol();
-  p.message.ttl_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(request.timeout.count(), 1, ttl_max_ms));
+  p.message.ttl_ms = ttl_of(request.timeout);
   p.message.body = shared_bytes{*encode_body(std::string{"ping"})};
   auto began = std::chrono::steady_clock::now();
   HANSE_TRY(auto a, wait_for(std::move(p), request.timeout));
@@ -300,7 +305,7 @@ control_result runtime_backend::why(const why_request& request) {
   HANSE_CHECK(running());
   HANSE_TRY(auto destination, resolve(request.destination));
   HANSE_TRY(const auto wants, preferences(request.wants));
-  HANSE_TRY(auto why, node_->why(destination, wants.first, wants.second));
+  HANSE_TRY(auto why, node_->why(destination, wants.first, wants.second, ttl_of(request.timeout)));
   auto candidates = json::array();
   json chosen = nullptr;
   for (auto& c : why.candidates) {
@@ -360,6 +365,10 @@ control_result runtime_backend::counters() {
       {"drops", drops},
       {"messages",
        {{"sent", c.sent.value.load()}, {"received", c.received.value.load()}, {"delivered", c.delivered.value.load()}}},
+      {"bundles",
+       {{"sent", c.bundles_sent.value.load()},
+        {"received", c.bundles_received.value.load()},
+        {"relayed", c.relayed.value.load()}}},
       {"batches", {{"sent", c.batches_sent.value.load()}, {"received", c.batches_received.value.load()}}},
       {"octets", {{"sent", c.octets_sent.value.load()}, {"received", c.octets_received.value.load()}}}};
 }

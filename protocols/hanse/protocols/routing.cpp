@@ -42,6 +42,19 @@ std::string_view to_string(delivery d) noexcept {
   return "unicast";
 }
 
+std::string to_string(const way& w) {
+  if (w.carrier.empty()) return "link";
+  std::string text = w.carrier;
+  for (std::size_t i = 0; i < w.relays.size(); ++i)
+    text += (i == 0 ? " through " : ", ") + to_short_string(w.relays[i]);
+  return text;
+}
+
+expected<way> routing_view::way_to(const identity& node, const route_request& request) const {
+  HANSE_CHECK(reachable(node, request.transport));
+  return way{};
+}
+
 const domain_members* routing_view::domain(const identity&) const {
   return nullptr;
 }
@@ -116,7 +129,7 @@ public:
 private:
   expected<route> expand(const identity& to, destination_kind kind, std::size_t depth);
   expected<route> judge(const route_candidate& c, rank_key& rank, candidate_report* report);
-  expected<unit> check(const route_candidate& c, bool local, candidate_report* report);
+  expected<way> check(const route_candidate& c, bool local, candidate_report* report);
   expected<unit> check_group(const identity& to);
   expected<std::vector<usable>> usable_candidates(const candidate_set& set, std::size_t depth);
   expected<route> choose(const identity& to, const candidate_set& set, std::vector<usable> list);
@@ -127,8 +140,8 @@ private:
   route_explanation* why_;
 };
 
-/// Whether trust and preferences allow a candidate. Fills in `report`, which may be null.
-expected<unit> routing::decider::check(const route_candidate& c, bool local, candidate_report* report) {
+/// The way to a candidate, if trust and preferences allow it. Fills in `report`, which may be null.
+expected<way> routing::decider::check(const route_candidate& c, bool local, candidate_report* report) {
   const auto& store = view_.adverts();
   const auto trust = std::min(store.trust(c.destination), c.node ? store.trust(c.node) : trust_default);
   if (report) {
@@ -140,7 +153,7 @@ expected<unit> routing::decider::check(const route_candidate& c, bool local, can
   }
   const auto& wanted = request_.routing;
   if (trust == trust_banned) return excluded(errc::untrusted, "banned");
-  if (local) return ok();
+  if (local) return way{};
   if (wanted.scope == scope_kind::local) return excluded(errc::constraint, "scope is local, the engine is not");
   if (c.node.is_none()) return excluded(errc::no_route, "no advert says which node hosts it");
   if (trust < wanted.trust_min)
@@ -151,13 +164,14 @@ expected<unit> routing::decider::check(const route_candidate& c, bool local, can
   const auto rtt = store.measured(c.node).rtt_us;
   if (wanted.rtt_max_ms != 0 && rtt && *rtt > std::uint64_t{wanted.rtt_max_ms} * 1000)
     return excluded(errc::constraint, "measured RTT is above rtt_max");
-  return view_.reachable(c.node, request_.transport);
+  return view_.way_to(c.node, request_);
 }
 
 /// The route of an individual candidate and its rank, or why it is excluded.
 expected<route> routing::decider::judge(const route_candidate& c, rank_key& rank, candidate_report* report) {
   const bool local = c.node == view_.self();
-  HANSE_CHECK(check(c, local, report));
+  HANSE_TRY(auto by, check(c, local, report));
+  if (report && !local) report->by = to_string(by);
   route r;
   r.what = local ? route::kind::local : route::kind::remote;
   r.destination = c.destination;
@@ -165,6 +179,7 @@ expected<route> routing::decider::judge(const route_candidate& c, rank_key& rank
   if (!local) {
     r.next_hop = c.node;
     r.connected = view_.connected(c.node);
+    r.by = std::move(by);
   }
   const auto& store = view_.adverts();
   const auto& m = store.measured(c.node);

@@ -29,6 +29,18 @@ struct domain_members {
   bool contains(const identity& node) const { return std::ranges::binary_search(members, node); }
 };
 
+/// How messages travel to a node: over its link, which is dialled if it is not up, or by what else carries them.
+struct way {
+  std::string carrier;          ///< the scheme of what carries them ("relay", "spool"); empty: the link
+  std::vector<identity> relays; ///< of "relay": nearest first
+  friend bool operator==(const way&, const way&) = default;
+};
+
+/// For people: "link", "relay through hk1…, hk1…", or the carrier.
+std::string to_string(const way& w);
+
+struct route_request;
+
 /// What `decide` may ask of the node. Answers must not change during one call.
 class routing_view {
 public:
@@ -41,6 +53,9 @@ public:
   /// Whether messages can travel to `node` under these preferences: over its link, or by dialling one of its
   /// addresses. Errors: `no_address` (none, or no transport for any), `constraint` (preferences exclude all).
   virtual expected<unit> reachable(const identity& node, const transport_preferences& wanted) const = 0;
+
+  /// How messages of this request travel to `node`. Errors: as `reachable`, which the default asks: then by link.
+  virtual expected<way> way_to(const identity& node, const route_request& request) const;
 
   /// The descriptor of a composite identity; null if unknown.
   virtual const composite_descriptor* group(const identity& id) const = 0;
@@ -58,6 +73,7 @@ struct route_request {
   transport_preferences transport;
   std::uint64_t tie = 0; ///< rotates the choice among equals, e.g. the message id; equal input gives equal output
   time_ms now = 0;       ///< for reputation
+  std::uint32_t ttl_ms = ttl_default_ms; ///< of the message: slow ways are for long lives
 };
 
 /// Where one message, or a copy of it, goes.
@@ -71,6 +87,7 @@ struct route {
   identity destination; ///< engine, node, or group: what the copy is addressed to
   identity next_hop;    ///< a node; remote only
   bool connected = false;
+  way by;                   ///< how to `next_hop`
   std::uint32_t weight = 1; ///< within the group above
 
   // group only
@@ -92,6 +109,7 @@ struct candidate_report {
   bool local = false;
   bool connected = false;
   bool chosen = false;       ///< among the `initial` ones
+  std::string by;            ///< of a usable remote one: the way to its node
   errc verdict = errc::none; ///< why it is excluded; none: usable
   std::string reason;        ///< the same for people: "trust 40 is below 128"
 };

@@ -3,6 +3,7 @@
 #include "hanse/transport/address.hpp"
 
 #include "hanse/transport/framing.hpp"
+#include "hanse/transport/relay.hpp"
 
 #include <arpa/inet.h> // inet_pton and inet_ntop: text conversion only
 
@@ -190,6 +191,8 @@ const transport_registry& transport_registry::builtin() {
     (void)r.add("mem", stream(address_form::name));
     (void)r.add("dtls", {false, false, security_kind::encrypted, datagram_mtu, address_form::host_port});
     // A sealed bundle has no forward secrecy, hence not `encrypted`; who carries it may lose or reorder it.
+    // Neither have relayed messages, which are bundles; the name is the relay's identity.
+    (void)r.add("relay", {false, false, security_kind::any, relay_payload_max, address_form::name});
     (void)r.add("spool", {false, false, security_kind::any, frame_payload_max, address_form::path});
     return r;
   }();

@@ -29,7 +29,7 @@ struct transport_traits {
 /// Traits by scheme. Value type; a program adds to a copy of the built-in ones what its plug-ins speak.
 class transport_registry {
 public:
-  /// tls, dtls, unix, mem and spool.
+  /// tls, dtls, unix, mem, relay and spool.
   static const transport_registry& builtin();
 
   /// Errors: `bad_value` (no scheme name), `already_exists`.

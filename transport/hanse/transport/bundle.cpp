@@ -4,6 +4,7 @@
 
 #include "hanse/crypto/sealed_box.hpp"
 #include "hanse/crypto/signature.hpp"
+#include "hanse/protocols/advert.hpp"
 #include "hanse/protocols/codec.hpp"
 
 #include <charconv>
@@ -22,11 +23,13 @@ constexpr std::size_t expiry_digits = 11; // 2^44 ms: until the year 2527
 
 bytes encode_fields(const bundle& b) {
   msgpack_writer out;
-  out.array(5);
+  out.array(6);
   out.blob(b.sender.wire());
   out.blob(b.recipient.wire());
   out.unsigned_integer(b.created_ms);
   out.unsigned_integer(b.expires_ms);
+  out.array(b.adverts.size());
+  for (const auto& a : b.adverts) out.blob(a);
   out.blob(b.payload);
   return std::move(out).take();
 }
@@ -49,16 +52,27 @@ expected<identity> read_node(msgpack_reader& in) {
   return who;
 }
 
+expected<unit> check_adverts(const std::vector<bytes>& adverts) {
+  std::size_t octets = 0;
+  for (const auto& a : adverts) octets += a.size();
+  if (adverts.size() > bundle_adverts_max || octets > bundle_adverts_octets_max)
+    return error{errc::too_long, "adverts"};
+  return ok();
+}
+
 expected<bundle> read_fields(byte_view fields) {
   msgpack_reader in{fields};
   bundle b;
-  in.array_exactly(5);
+  in.array_exactly(6);
   HANSE_TRY(b.sender, read_node(in));
   HANSE_TRY(b.recipient, read_node(in));
   b.created_ms = in.unsigned_integer(wire_number_max);
   b.expires_ms = in.unsigned_integer(wire_number_max);
+  const auto adverts = in.array(bundle_adverts_max);
+  for (std::size_t i = 0; i < adverts && in.good(); ++i) b.adverts.push_back(to_bytes(in.blob(advert_size_max)));
   b.payload = to_bytes(in.blob(bundle_payload_max));
   HANSE_CHECK(in.finish());
+  HANSE_CHECK(check_adverts(b.adverts));
   if (b.payload.empty() || b.expires_ms <= b.created_ms || b.expires_ms - b.created_ms > bundle_life_max_ms)
     return error{errc::bad_value, "bundle"};
   return b;
@@ -89,10 +103,11 @@ expected<bundle_name> parse_bundle_name(std::string_view text) {
 }
 
 expected<bundle_file> make_bundle(const key_pair& sender, const identity& recipient, byte_view payload, time_ms now,
-                                  time_ms life_ms, random_source& random) {
+                                  time_ms life_ms, random_source& random, const std::vector<bytes>& adverts) {
   if (payload.size() > bundle_payload_max) return errc::too_long;
+  HANSE_CHECK(check_adverts(adverts));
   if (payload.empty() || life_ms == 0 || life_ms > bundle_life_max_ms) return errc::bad_value;
-  const auto fields = encode_fields({sender.identity(), recipient, now, now + life_ms, to_bytes(payload), {}});
+  const auto fields = encode_fields({sender.identity(), recipient, now, now + life_ms, to_bytes(payload), adverts, {}});
   msgpack_writer out;
   out.array(2);
   out.blob(fields);

@@ -60,6 +60,7 @@ public:
   std::optional<time_ms> next_timer() const;
 
   link_state state() const noexcept { return state_; }
+  bool settled() const noexcept { return control_.empty(); } ///< all of hello and adverts has been acknowledged
   const identity& peer() const noexcept { return session_->peer(); }
   const link_metrics& metrics() const noexcept { return metrics_; }
   std::uint64_t malformed() const noexcept { return malformed_; }

@@ -11,14 +11,15 @@ void pool_effects::clear() {
   transmit.clear();
   close.clear();
   failed.clear();
+  exhausted.clear();
   down.clear();
   up.clear();
   dial.clear();
 }
 
 bool pool_effects::empty() const noexcept {
-  return dropped.empty() && transmit.empty() && close.empty() && failed.empty() && down.empty() && up.empty() &&
-         dial.empty();
+  return dropped.empty() && transmit.empty() && close.empty() && failed.empty() && exhausted.empty() && down.empty() &&
+         up.empty() && dial.empty();
 }
 
 pool::pool(pool_config config, random_source& random) : config_(std::move(config)), random_(random) {}
@@ -145,6 +146,24 @@ void pool::drop_queue(peer_entry& p, const error& why, pool_effects& fx) {
   for (auto& m : std::exchange(p.queue, {})) drop(std::move(m), why, fx);
   p.queued_octets = 0;
   p.sweep_at = 0;
+}
+
+std::vector<outbound> pool::take_undemanding(const identity& peer, time_ms now) {
+  const auto it = peers_.find(peer);
+  if (it == peers_.end()) return {};
+  auto& p = it->second;
+  const auto stays = [](const outbound& m) {
+    const auto& wants = m.message.transport;
+    return wants.ordered || wants.reliable || wants.security != security_kind::any;
+  };
+  const auto from = std::stable_partition(p.queue.begin(), p.queue.end(), stays);
+  std::vector<outbound> taken{std::make_move_iterator(from), std::make_move_iterator(p.queue.end())};
+  p.queue.erase(from, p.queue.end());
+  for (const auto& m : taken) p.queued_octets -= queue_cost(m);
+  if (p.queue.empty()) p.sweep_at = 0;
+  p.last_active = now;
+  rearm(*it);
+  return taken;
 }
 
 expected<link_id> pool::accept(time_ms now, pool_effects& fx) {

@@ -70,6 +70,7 @@ struct pool_effects {
   std::vector<transmission> transmit;
   std::vector<closing> close;
   std::vector<dial_failure> failed;
+  std::vector<identity> exhausted; ///< none of that peer's addresses could be dialled; a redial is planned
   std::vector<peer_change> down;
   std::vector<peer_change> up;
   std::vector<dial_request> dial;
@@ -117,6 +118,9 @@ public:
   /// Takes back messages that a link was handed and did not send (it closed, or was full): they go first in the queue.
   /// Of a link that was full, say `set_budget(link, 0)` first, or they come again at once.
   void give_back(const identity& peer, std::vector<outbound> messages, time_ms now, pool_effects& fx);
+
+  /// Takes messages away that wait for a link to `peer` and need none: of security any, neither ordered nor reliable.
+  std::vector<outbound> take_undemanding(const identity& peer, time_ms now);
 
   /// A permanent link is dialled now, redialled whenever it is lost, and never closed for idleness.
   void set_permanent(const identity& peer, bool permanent, time_ms now, pool_effects& fx);

@@ -111,7 +111,10 @@ void pool::dial_failed(peer_ref peer, const link_entry& entry, const error& why,
   fx.failed.push_back({peer.first, entry.address, why});
   if (p.current != 0) return;
   p.last_error = why;
-  if (p.round.empty()) return plan_redial(p, now); // also if nothing waits: the next message is not to spin either
+  if (p.round.empty()) {
+    fx.exhausted.push_back(peer.first);
+    return plan_redial(p, now); // also if nothing waits: the next message is not to spin either
+  }
   if (wants_link(p)) return dial_next(peer, now, fx);
   p.round.clear();
 }

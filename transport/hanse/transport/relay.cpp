@@ -73,14 +73,14 @@ expected<relay::message> relay::decode(byte_view body) {
 }
 
 expected<peer_message> relay::send(const identity& recipient, const std::vector<identity>& relays, byte_view payload,
-                                   time_ms now, time_ms life_ms) {
+                                   time_ms now, time_ms life_ms, const std::vector<bytes>& adverts) {
   if (relays.empty() || relays.size() > relay_hops_max) return errc::hop_limit;
   std::set<identity> distinct{relays.begin(), relays.end()};
   if (distinct.size() != relays.size() || distinct.contains(recipient) || distinct.contains(self_.identity()))
     return error{errc::bad_value, "relays"};
   if (payload.size() > relay_payload_max) return errc::too_long;
   if (life_ms > relay_life_max_ms) return errc::bad_value;
-  HANSE_TRY(auto file, make_bundle(self_, recipient, payload, now, life_ms, random_));
+  HANSE_TRY(auto file, make_bundle(self_, recipient, payload, now, life_ms, random_, adverts));
   message m{recipient, relays.size(), now + life_ms, {relays.begin() + 1, relays.end()}, std::move(file.octets)};
   return peer_message{relays.front(), encode(m)};
 }

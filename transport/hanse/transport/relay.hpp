@@ -45,7 +45,7 @@ public:
   /// Sends a signed payload to `recipient` through `relays`, nearest first, 1..relay_hops_max, all different.
   /// Errors: `hop_limit`, `bad_value` (relays), and those of make_bundle.
   expected<peer_message> send(const identity& recipient, const std::vector<identity>& relays, byte_view payload,
-                              time_ms now, time_ms life_ms);
+                              time_ms now, time_ms life_ms, const std::vector<bytes>& adverts = {});
 
   /// A body from the neighbour `from`, which the host has authenticated. Refused with: `permission_denied` (we do not
   /// forward), `expired`, `clock_skew` (lives too long), `hop_limit`, `replayed` (seen, so loops end, too),

@@ -22,9 +22,13 @@
 
 namespace hanse {
 
-inline constexpr std::size_t bundle_payload_max = 960 * 1024;     ///< octets: what fits a sealed box with the wrapping
-inline constexpr std::size_t bundle_size_max = 1024 * 1024;       ///< octets of a file
-inline constexpr time_ms bundle_life_max_ms = 30ull * 86'400'000; ///< thirty days; a guess at a slow courier's round
+/// In the advert of a node that takes bundles from a directory; nothing is sent by this protocol.
+inline constexpr std::string_view spool_protocol_name = "hanse.spool";
+inline constexpr std::size_t bundle_payload_max = 960 * 1024; ///< octets: what fits a sealed box with the wrapping
+inline constexpr std::size_t bundle_size_max = 1024 * 1024;   ///< octets of a file
+inline constexpr std::size_t bundle_adverts_max = 64;         ///< adverts in one bundle
+inline constexpr std::size_t bundle_adverts_octets_max = 16 * 1024; ///< of all of them; a guess: the answer's way
+inline constexpr time_ms bundle_life_max_ms = 30ull * 86'400'000;   ///< thirty days; a guess at a slow courier's round
 inline constexpr time_ms bundle_life_default_ms = 7ull * 86'400'000;
 inline constexpr std::size_t bundles_seen_max = 65'536; ///< digests remembered; the table full, none is taken
 inline constexpr std::size_t bundles_open_max = 64;     ///< taken and not yet handled
@@ -55,14 +59,15 @@ struct bundle {
   identity recipient;
   time_ms created_ms = 0;
   time_ms expires_ms = 0;
-  bytes payload; ///< for read_payload
-  digest id;     ///< of all of the above
+  bytes payload;              ///< for read_payload
+  std::vector<bytes> adverts; ///< signed ones, of the sender: what the recipient needs to judge and answer it
+  digest id;                  ///< of all of the above
 };
 
-/// Wraps, signs and seals. Errors: `too_long` (bundle_payload_max), `bad_value` (empty, `life_ms` 0 or over its
-/// maximum), `bad_type` and `weak_key` (recipient).
+/// Wraps, signs and seals. Errors: `too_long` (bundle_payload_max, bundle_adverts_max, bundle_adverts_octets_max),
+/// `bad_value` (empty, `life_ms` 0 or over its maximum), `bad_type` and `weak_key` (recipient).
 expected<bundle_file> make_bundle(const key_pair& sender, const identity& recipient, byte_view payload, time_ms now,
-                                  time_ms life_ms, random_source& random);
+                                  time_ms life_ms, random_source& random, const std::vector<bytes>& adverts = {});
 
 /// Opens and verifies a file's octets. Errors: `too_long`, `truncated`, `bad_version`, `decryption_failed` (not for us,
 /// or altered), those of msgpack_reader, `wrong_recipient` (signed for another one), `bad_signature`, `bad_value`
