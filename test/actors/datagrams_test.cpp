@@ -96,11 +96,17 @@ TEST_CASE("messages wait for a session in a bounded number, and fail when nobody
 TEST_CASE("who is banned does not get in by datagrams") {
   node_fixture f;
   udp_node a{f, {}}, b{f, anywhere};
+  auto sums = b.n->spawn_engine<calculator_actor, calculator_engine>({});
+  REQUIRE(sums);
   REQUIRE(a.n->add(b.n->ticket()));
   REQUIRE(asked(*a.n, ping_to(b.n->id())));
+  auto handle = a.n->remote<calculator_actor>(sums->id);
+  REQUIRE(f.ask(handle, calc::add_atom_v, 3, 4));
+  const auto delivered = b.n->services().counters.delivered.value.load();
   REQUIRE(b.n->set_trust(a.n->id(), 0));
-  (void)a.n->send(ping_to(b.n->id()));
+  compat::anon_send(handle, calc::note_atom_v, std::string{"from a stranger"});
   CHECK(f.eventually([&] { return f.drops(*b.n, errc::untrusted) == 1; }));
+  CHECK(b.n->services().counters.delivered.value == delivered);
 }
 
 TEST_CASE("addresses of sockets: one of each family, ports that are taken, names that lead nowhere") {

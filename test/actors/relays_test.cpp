@@ -104,6 +104,16 @@ TEST_CASE("reliable messages are acknowledged through a relay") {
   auto sum = f.ask(f.a.n->remote<calculator_actor>(sums->id, options), calc::add_atom_v, 3, 4);
   REQUIRE_MESSAGE(sum, to_string(sum.error()));
   CHECK(*sum == 7);
+  post note; // nothing but the acknowledgement comes back
+  note.message.destination = sums->id;
+  note.message.protocol = {"calculator", 1, 0};
+  note.message.transport = any_security;
+  note.message.body = shared_bytes{*encode_body(std::string{"note"}, std::string{"seen"})};
+  note.reliable = true;
+  auto acknowledged = f.a.n->send(std::move(note));
+  REQUIRE(acknowledged.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  const auto done = acknowledged.get();
+  CHECK_MESSAGE(done.acknowledged, (done.fault ? done.fault->detail : ""));
 }
 
 TEST_CASE("a relayed message brings the adverts that its recipient needs to answer it") {
