@@ -1,5 +1,5 @@
-// Scenarios of the simulator as JSON: the way out, for failures that are to be replayed. See scenario_file.hpp; the way in
-// is scenario_file.cpp.
+// Scenarios of the simulator as JSON: the way out, for failures that are to be replayed. See scenario_file.hpp; the way
+// in is scenario_file.cpp.
 #include "hanse/app/sim/scenario_file.hpp"
 
 namespace hanse::app {
