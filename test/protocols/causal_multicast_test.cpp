@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace hanse;
 using namespace hanse::test;
 
@@ -244,6 +246,28 @@ TEST_CASE(
   CHECK(late.offer(node(1), first, c.now, c.out) == payload_verdict::duplicate);
   CHECK(late.offer(node(1), second, c.now, c.out) == payload_verdict::fresh);
   CHECK(c.delivered() == order{{publisher(0), 2}});
+}
+
+TEST_CASE("causal multicast: a history ends where an event is refused, since order may have passed through it") {
+  peer a{0}, b{1}, c{2}, late{3};
+  a.publishes(0);
+  b.publishes(1);
+  c.publishes(2);
+  const auto first = a.publish(0);
+  b.offer(first);
+  const auto second = b.publish(1);
+  c.offer(first);
+  c.offer(second);
+  const auto third = c.publish(2); // depends on the first one through the second one alone
+  causal_multicast joiner{topic, node(4), late.verifier, late.random};
+  joiner.authorise([](const identity& p) { return p != publisher(1); });
+  joiner.peers_changed({node(1)}, {}, late.now);
+  joiner.start(10, late.now);
+  multicast_welcome welcome{true, {}, {third, second, first}};
+  for (int p = 0; p < 3; ++p) welcome.marks.push_back({{publisher(p), 1}, 1});
+  std::ranges::sort(welcome.marks);
+  CHECK(joiner.receive(node(1), encode(multicast_control{welcome}), late.now, late.out));
+  CHECK(late.delivered() == order{{publisher(2), 1}});
 }
 
 TEST_CASE("causal multicast: a fork is proven, told on, and ends delivery of its publisher") {

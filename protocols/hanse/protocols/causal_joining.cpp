@@ -87,7 +87,12 @@ void impl::on(const identity& from, const multicast_welcome& w, time_ms now, mul
   // here, on others that were not received. The history is the end of an order of delivery, so nothing in it does.
   for (const auto& mark : w.marks)
     if (auto* c = find(mark.chain)) forget_pending(*c, mark.seq);
-  for (const auto& parcel : w.parcels) offer_answer(from, parcel, now, out);
+  // The newest come first: what is before one that is refused here could come after what depends on it through that.
+  for (const auto& parcel : w.parcels) {
+    const auto read = read_parcel(parcel);
+    if (read && (!may_publish(read->publisher) || forked_.contains(read->publisher))) break;
+    offer_answer(from, parcel, now, out);
+  }
   settle(w.marks, now, out);
 }
 
