@@ -260,8 +260,10 @@ TEST_CASE_FIXTURE(block_fixture, "storage that a node does not know, or settings
 TEST_CASE_FIXTURE(block_fixture, "a protocol of one's own is registered, named by a domain, and used") {
   // blocks/1 by another name, which counts what comes.
   struct counting final : storage_protocol {
-    counting(const storage_context& c, std::shared_ptr<std::atomic<int>> count)
-        : storage_protocol(c.store), inner(c.store, c.key, c.random, {.domain = c.domain}), count(std::move(count)) {}
+    counting(const storage_context& c, std::shared_ptr<std::atomic<int>> count, std::shared_ptr<std::atomic<int>> trees)
+        : storage_protocol(c.store), inner(c.store, c.key, c.random, {.domain = c.domain}), count(std::move(count)),
+          trees(std::move(trees)) {}
+    void set_tree(const identity&, std::vector<identity> neighbours) override { *trees += neighbours.empty() ? -1 : 1; }
     void set_member(const identity& node, std::uint8_t trust) override { inner.set_member(node, trust); }
     void drop_member(const identity& node, block_effects& out) override { inner.drop_member(node, out); }
     expected<unit> want(std::span<const digest> names, std::span<const identity> providers, time_ms now,
@@ -282,15 +284,25 @@ TEST_CASE_FIXTURE(block_fixture, "a protocol of one's own is registered, named b
     std::vector<identity> candidates(time_ms now) override { return inner.candidates(now); }
     const storage_stats& stats() const noexcept override { return inner.stats(); }
     block_exchange inner;
-    std::shared_ptr<std::atomic<int>> count;
+    std::shared_ptr<std::atomic<int>> count, trees;
   };
-  auto count = std::make_shared<std::atomic<int>>(0);
+  auto count = std::make_shared<std::atomic<int>>(0), trees = std::make_shared<std::atomic<int>>(0);
   block_options options;
-  REQUIRE(options.storage.add({"counting", 1, 0}, [count](const storage_context& c, const protocol_parameters&) {
-    return expected<std::unique_ptr<storage_protocol>>{std::make_unique<counting>(c, count)};
+  REQUIRE(options.storage.add({"counting", 1, 0}, [=](const storage_context& c, const protocol_parameters&) {
+    return expected<std::unique_ptr<storage_protocol>>{std::make_unique<counting>(c, count, trees)};
   }));
   auto a = host(216, options), b = host(217, options);
+  const auto learn = [&](std::uint64_t topic, std::vector<identity> neighbours) {
+    compat::anon_send(a->blocks->handle(), learn_atom_v,
+                      topic_tree{key_of(257).identity(), key_of(topic).identity(), std::move(neighbours)});
+  };
+  learn(270, {b->n->id()}); // before the domain is there
   const auto domain = domain_of(257, {a.get(), b.get()}, "", {{"counting", 1, 0}, {}});
+  CHECK(*trees == 1);
+  learn(271, {b->n->id()});
+  CHECK(eventually([&] { return *trees == 2; }));
+  learn(270, {});
+  CHECK(eventually([&] { return *trees == 1; }));
   const auto content = content_of(7, some);
   auto kept = a->blocks->put({.domain = domain}, content);
   REQUIRE(kept);

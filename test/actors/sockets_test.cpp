@@ -2,6 +2,10 @@
 // answers.
 #include "hanse/actors/sockets.hpp"
 
+#include "hanse/actors/socket_engine.hpp"
+
+#include "two_nodes.hpp"
+
 #include <chrono>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
@@ -47,4 +51,30 @@ TEST_CASE("connecting to somebody who does not answer ends when it is cancelled"
   CHECK(connect_tcp("127.0.0.1", silent.port, 600'000, [&] { return ++asked == 3; }).code() == errc::cancelled);
   CHECK(asked == 3);
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::minutes{1});
+}
+
+TEST_CASE_FIXTURE(node_fixture, "a socket that is paused and resumed at once is read again") {
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  const socket_fd far{ends[1]};
+  const auto sockets = spawn_socket_actor(system, transport_actor{});
+  caf::scoped_actor link{system}; // in place of a link's actor
+  constexpr std::uint64_t id = 1;
+  compat::anon_send(sockets, connected_atom_v, id, ends[0], caf::actor_cast<caf::strong_actor_ptr>(link));
+  link->receive([](connected_atom, const caf::strong_actor_ptr&) {});
+  auto read = true;
+  for (int round = 0; round < 50 && read; ++round) {
+    CAPTURE(round);
+    for (int k = 0; k < 1 + round % 3; ++k) {
+      compat::anon_send(sockets, pause_atom_v, id);
+      compat::anon_send(sockets, resume_atom_v, id);
+    }
+    CHECK(::write(far.get(), "x", 1) == 1);
+    read = false;
+    link->receive([&read](const caf::byte_buffer&) { read = true; }, caf::after(std::chrono::seconds{10}) >> [] {});
+    CHECK(read);
+  }
+  compat::anon_send(sockets, closed_atom_v, id);
+  compat::anon_send(sockets, stop_atom_v);
+  link->wait_for(sockets);
 }

@@ -18,6 +18,9 @@ struct socket_engine {
   struct entry {
     connection_handle handle;
     caf::strong_actor_ptr link;
+    bool wanted = true;    ///< reading is
+    bool reading = true;   ///< as CAF was told last
+    bool settling = false; ///< that has not come into effect
   };
 
   socket_engine(pointer self, transport_actor transport) : self_(self), transport_(std::move(transport)) {
@@ -25,7 +28,8 @@ struct socket_engine {
   }
 
   void adopt(std::uint64_t id, connection_handle handle, const caf::strong_actor_ptr& link) {
-    links_[id] = {handle, link};
+    links_[id] = {.handle = handle, .link = link};
+    settle(id, links_[id]); // it is polled from the end of this round on
     ids_[handle] = id;
     tell(id, connected_atom_v, caf::strong_actor_ptr{});
     self_->ack_writes(handle, true);
@@ -61,6 +65,38 @@ struct socket_engine {
     ids_.erase(id);
   }
 
+  void read(std::uint64_t id, bool wanted) {
+    const auto i = links_.find(id);
+    if (i == links_.end()) return;
+    i->second.wanted = wanted;
+    apply(id, i->second);
+  }
+
+  /// CAF changes what it polls at the end of a round of its loop, and forgets a `trigger` in the round of a `halt`, and
+  /// a `halt` in that of a `trigger`: it never read again. So one change a round: what is posted is done in a later
+  /// one.
+  void apply(std::uint64_t id, entry& e) {
+    if (e.settling || e.wanted == e.reading) return;
+    e.reading = e.wanted;
+    if (e.reading)
+      self_->trigger(e.handle);
+    else
+      self_->halt(e.handle);
+    settle(id, e);
+  }
+
+  void settle(std::uint64_t id, entry& e) {
+    e.settling = true;
+    self_->backend().post([me = socket_actor{self_}, id] { compat::anon_send(me, tick_atom_v, id); });
+  }
+
+  void settled(std::uint64_t id) {
+    const auto i = links_.find(id);
+    if (i == links_.end()) return;
+    i->second.settling = false;
+    apply(id, i->second);
+  }
+
   template <class F>
   void with(std::uint64_t id, F f) {
     if (auto i = links_.find(id); i != links_.end()) f(i->second.handle);
@@ -79,14 +115,15 @@ struct socket_engine {
             self_->flush(h);
           });
         },
-        [this](pause_atom, std::uint64_t id) { with(id, [this](connection_handle h) { self_->halt(h); }); },
-        [this](resume_atom, std::uint64_t id) { with(id, [this](connection_handle h) { self_->trigger(h); }); },
+        [this](pause_atom, std::uint64_t id) { read(id, false); },
+        [this](resume_atom, std::uint64_t id) { read(id, true); },
         [this](closed_atom, std::uint64_t id) {
           with(id, [this](connection_handle h) {
             forget(h);
             self_->close(h);
           });
         },
+        [this](tick_atom, std::uint64_t id) { settled(id); },
         [this](stop_atom) { self_->quit(); },
         [this](const caf::io::new_connection_msg& m) { offer(m.handle); },
         [this](caf::io::new_data_msg& m) { data(m); },
