@@ -1,5 +1,5 @@
-// One exchange of blocks without a network: what it hears is given to it, what it says is looked at. For the tests of its
-// halves; many of them on a network are block_exchange_sim_test.cpp.
+// One exchange of blocks without a network: what it hears is given to it, what it says is looked at. For the tests of
+// its halves; many of them on a network are block_exchange_sim_test.cpp.
 #pragma once
 
 #include "hanse/domains/block_exchange.hpp"
