@@ -2,9 +2,10 @@
 // between two processes, and the time until all of ten have an event. To be run beside bench/topics, in one run of the
 // machine. Optional: the packages are not ours and not fetched by anything here.
 //
-// Usage: node bench/peers/gossipsub.mjs FOLDER [--events N] [--seconds S]
+// Usage: node bench/peers/gossipsub.mjs FOLDER [--events N] [--every-ms MS] [--seconds S]
 //   FOLDER has node_modules with: libp2p @libp2p/tcp @libp2p/identify @libp2p/gossipsub @chainsafe/libp2p-noise
 //   @chainsafe/libp2p-yamux @multiformats/multiaddr
+//   --every-ms: an event every 5 ms, as in topics.cpp, is more than two cores take; 50 is not
 //
 // One process a node; the parent talks to them in messages. hrtime is CLOCK_MONOTONIC, which processes share.
 import { fork } from 'node:child_process'
@@ -17,6 +18,7 @@ const creditEvents = 32768 // published and not yet delivered by the slowest
 const reportEvery = 512
 const underWayMax = 256 // publications that are being signed and sent
 const topic = 'bench'
+const say = (m) => { if (process.connected) process.send(m, () => {}) } // the parent may have gone
 const nowUs = () => Number(process.hrtime.bigint() / 1000n)
 
 // Node.js 20 lacks it.
@@ -45,6 +47,7 @@ async function runNode(folder) {
   const node = await p.createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [p.tcp()],
+    connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 100 }, // all from one host
     connectionEncrypters: [p.noise()],
     streamMuxers: [p.yamux()],
     services: { identify: p.identify(), pubsub: p.gossipsub({ globalSignaturePolicy: 'StrictSign' }) }
@@ -56,8 +59,8 @@ async function runNode(folder) {
   pubsub.addEventListener('message', ({ detail }) => {
     if (detail.from?.equals?.(node.peerId)) return
     const at = Number(Buffer.from(detail.data.buffer, detail.data.byteOffset, 8).readBigUInt64LE())
-    if (at) process.send({ latency: nowUs() - at })
-    if (++count % reportEvery === 0) process.send({ got: count })
+    if (at) say({ latency: nowUs() - at })
+    if (++count % reportEvery === 0) say({ got: count })
   })
   pubsub.subscribe(topic)
   const event = (at) => {
@@ -80,19 +83,19 @@ async function runNode(folder) {
   process.on('message', async (m) => {
     if (m.dial) {
       for (const a of m.dial) await node.dial(p.multiaddr(a))
-      process.send({ dialled: true })
+      say({ dialled: true })
     }
-    if (m.subscribers) process.send({ subscribers: pubsub.getSubscribers(topic).length })
+    if (m.subscribers) say({ subscribers: pubsub.getSubscribers(topic).length })
     if (m.credit) { credit = m.credit; publish() }
     if (m.paced)
       for (let left = m.paced; left > 0; --left) {
         await pubsub.publish(topic, event(nowUs()))
-        await new Promise((done) => setTimeout(done, 5))
+        await new Promise((done) => setTimeout(done, m.everyMs))
       }
-    if (m.counts) process.send({ copies, count })
+    if (m.counts) say({ copies, count })
   })
   process.on('disconnect', () => process.exit(0))
-  process.send({ addresses: node.getMultiaddrs().map(String) })
+  say({ addresses: node.getMultiaddrs().map(String) })
 }
 
 // --- the parent ---
@@ -102,7 +105,7 @@ class Child {
     this.process = fork(fileURLToPath(import.meta.url), ['--node', folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     this.waiting = []
     this.process.on('message', (m) => { this.onMessage?.(m); this.waiting = this.waiting.filter((w) => !w(m)) })
-    this.process.on('exit', (code) => { if (code) { console.error('gossipsub: a node ended'); process.exit(1) } })
+    this.process.on('exit', (code) => { if (code && !this.stopped) { console.error('gossipsub: a node ended'); process.exit(1) } })
   }
   tell(m) { this.process.send(m) }
   next(key) {
@@ -129,7 +132,10 @@ async function network(folder, count) {
   return nodes
 }
 
-const stop = (nodes) => nodes.forEach((n) => n.process.disconnect())
+const stop = (nodes) => nodes.forEach((n) => {
+  n.stopped = true
+  n.process.kill('SIGKILL') // what was measured is over
+})
 
 async function twoProcesses(folder, seconds) {
   const nodes = await network(folder, 2)
@@ -149,7 +155,7 @@ async function twoProcesses(folder, seconds) {
   stop(nodes)
 }
 
-async function tenNodes(folder, events) {
+async function tenNodes(folder, events, everyMs) {
   const nodes = await network(folder, 10)
   const last = new Array(events).fill(0)
   const all = nodes.slice(1).map((n) => new Promise((done) => {
@@ -160,11 +166,11 @@ async function tenNodes(folder, events) {
       if (++seen === events) done()
     }
   }))
-  nodes[0].tell({ paced: events })
+  nodes[0].tell({ paced: events, everyMs })
   await Promise.all(all)
   last.sort((a, b) => a - b)
   const at = (share) => (last[Math.floor(events * share)] / 1000).toFixed(2)
-  console.log(`ten nodes, one event every 5 ms, until the last one has it: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms`)
+  console.log(`ten nodes, one event every ${everyMs} ms, until the last one has it: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms`)
   let copies = 0, count = 0
   for (const n of nodes.slice(1)) {
     const counts = n.next('copies'), delivered = n.next('count')
@@ -180,12 +186,12 @@ const [first, second, ...rest] = process.argv.slice(2)
 if (first === '--node') {
   await runNode(second)
 } else if (!first || first.startsWith('-')) {
-  console.error('usage: node gossipsub.mjs FOLDER [--events N] [--seconds S]\n' +
+  console.error('usage: node gossipsub.mjs FOLDER [--events N] [--every-ms MS] [--seconds S]\n' +
     '  FOLDER has node_modules with js-libp2p; the head of this file lists its packages')
   process.exit(2)
 } else {
   const options = [second, ...rest]
   const value = (name, otherwise) => options.includes(name) ? Number(options[options.indexOf(name) + 1]) : otherwise
   await twoProcesses(first, value('--seconds', 5))
-  await tenNodes(first, value('--events', 400))
+  await tenNodes(first, value('--events', 400), value('--every-ms', 5))
 }
