@@ -139,10 +139,7 @@ expected<std::unique_ptr<node_blocks>> node_blocks::start(node& n, node_domains&
 }
 
 node_blocks::~node_blocks() {
-  caf::scoped_actor self{core_->system};
-  compat::send(self.ptr(), actor_, stop_atom_v);
-  core_->services->run_actors();
-  self->wait_for(actor_);
+  internal::end(*core_, actor_);
 }
 
 expected<eris_key> node_blocks::secret_of(const content_wish& wish) {

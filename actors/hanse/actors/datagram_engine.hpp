@@ -65,7 +65,6 @@ private:
   void run(const bytes& address, F input);
   void perform(const bytes& address, datagram_link_effects& fx);
   void came_up(const bytes& address, entry& e, const link_up& up);
-  void introduce(const bytes& address);
   void flush(const identity& peer);
   void open_payload(entry& e, shared_bytes payload);
   void ended(const bytes& address, const error& why);

@@ -66,20 +66,20 @@ expected<std::unique_ptr<datagram_sockets>> datagram_sockets::open(const std::ve
   for (const auto& text : listen) {
     HANSE_TRY(auto address, parse_transport_address(text));
     if (address.scheme != "dtls") return error{errc::bad_config, text + " is no dtls:// address"};
-    HANSE_CHECK(made->add(address.host, address.port, true));
+    HANSE_CHECK(made->add(address.host, address.port));
     address.port = port_of(made->sockets_.back().fd.get());
     made->addresses_.push_back(to_string(address));
   }
   for (const auto* any : {"0.0.0.0", "::"}) { // for dialling; without IPv6 there is one socket less
     const int family = std::strchr(any, ':') ? AF_INET6 : AF_INET;
     const auto same = [family](const socket_entry& s) { return s.family == family; };
-    if (std::none_of(made->sockets_.begin(), made->sockets_.end(), same)) (void)made->add(any, 0, false);
+    if (std::none_of(made->sockets_.begin(), made->sockets_.end(), same)) (void)made->add(any, 0);
   }
   if (made->sockets_.empty()) return error{errc::io_error, "no UDP socket"};
   return made;
 }
 
-expected<unit> datagram_sockets::add(const std::string& host, std::uint16_t port, bool listens) {
+expected<unit> datagram_sockets::add(const std::string& host, std::uint16_t port) {
   resolved found;
   if (auto done = resolve(host, port, AI_PASSIVE, found); !done) return error{errc::bad_config, done.error().detail};
   const auto* first = found.list;
@@ -91,7 +91,7 @@ expected<unit> datagram_sockets::add(const std::string& host, std::uint16_t port
   if (first->ai_family == AF_INET6) (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
   if (::bind(fd.get(), first->ai_addr, first->ai_addrlen) != 0)
     return failure("dtls://" + host + ":" + std::to_string(port));
-  sockets_.push_back({first->ai_family, std::move(fd), listens});
+  sockets_.push_back({first->ai_family, std::move(fd)});
   return ok();
 }
 

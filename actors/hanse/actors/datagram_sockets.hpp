@@ -41,13 +41,12 @@ public:
 
 private:
   datagram_sockets() = default;
-  expected<unit> add(const std::string& host, std::uint16_t port, bool listens);
+  expected<unit> add(const std::string& host, std::uint16_t port);
   void run(const taker& take);
 
   struct socket_entry {
     int family = 0;
     socket_fd fd;
-    bool listens = false;
   };
   std::vector<socket_entry> sockets_;
   std::vector<std::string> addresses_;

@@ -2,6 +2,7 @@
 #include "hanse/actors/datagrams.hpp"
 
 #include "hanse/actors/datagram_engine.hpp"
+#include "hanse/actors/internal/ask.hpp"
 #include "hanse/actors/internal/carried.hpp"
 
 namespace hanse {
@@ -34,10 +35,7 @@ expected<std::unique_ptr<node_datagrams>> node_datagrams::start(node& n, std::un
 }
 
 node_datagrams::~node_datagrams() {
-  caf::scoped_actor self{core_->system};
-  compat::send(self.ptr(), actor_, stop_atom_v);
-  core_->services->run_actors();
-  self->wait_for(actor_);
+  internal::end(*core_, actor_);
 }
 
 } // namespace hanse

@@ -165,17 +165,11 @@ node::~node() {
 
 void node::stop() {
   if (std::exchange(stopped_, true)) return;
-  caf::scoped_actor self{core_->system};
-  auto end = [this, &self](auto& handle) {
-    compat::send(self.ptr(), handle, stop_atom_v);
-    core_->services->run_actors();
-    self->wait_for(handle);
-  };
-  end(core_->router);
-  end(core_->transport);
-  end(core_->sockets);
-  end(core_->identities);
-  end(core_->store);
+  internal::end(*core_, core_->router);
+  internal::end(*core_, core_->transport);
+  internal::end(*core_, core_->sockets);
+  internal::end(*core_, core_->identities);
+  internal::end(*core_, core_->store);
 }
 
 expected<node_advert> node::add(std::string_view ticket) {

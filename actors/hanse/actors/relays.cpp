@@ -1,6 +1,7 @@
 // See relays.hpp.
 #include "hanse/actors/relays.hpp"
 
+#include "hanse/actors/internal/ask.hpp"
 #include "hanse/actors/internal/carried.hpp"
 #include "hanse/actors/relay_engine.hpp"
 
@@ -29,10 +30,7 @@ expected<std::unique_ptr<node_relay>> node_relay::start(node& n, relay_options o
 }
 
 node_relay::~node_relay() {
-  caf::scoped_actor self{core_->system};
-  compat::send(self.ptr(), actor_, stop_atom_v);
-  core_->services->run_actors();
-  self->wait_for(actor_);
+  internal::end(*core_, actor_);
 }
 
 } // namespace hanse

@@ -28,10 +28,7 @@ expected<std::unique_ptr<node_spool>> node_spool::start(node& n, spool_options o
 }
 
 node_spool::~node_spool() {
-  caf::scoped_actor self{core_->system};
-  compat::send(self.ptr(), actor_, stop_atom_v);
-  core_->services->run_actors();
-  self->wait_for(actor_);
+  internal::end(*core_, actor_);
 }
 
 } // namespace hanse

@@ -63,10 +63,7 @@ expected<std::unique_ptr<node_topics>> node_topics::start(node& n, node_domains&
 }
 
 node_topics::~node_topics() {
-  caf::scoped_actor self{core_->system};
-  compat::send(self.ptr(), actor_, stop_atom_v);
-  core_->services->run_actors();
-  self->wait_for(actor_);
+  internal::end(*core_, actor_);
 }
 
 expected<unit> node_topics::add(const signed_topic_advert& advert) {

@@ -1,4 +1,4 @@
-// How code outside of any actor asks an actor of the node, and waits. Not installed.
+// How code outside of any actor asks an actor of the node, or ends it, and waits. Not installed.
 #pragma once
 
 #include "hanse/actors/caf_compat.hpp"
@@ -22,6 +22,15 @@ expected<Result> ask(const node_core& core, const Handle& handle, Ts&&... xs) {
   else
     std::move(response).receive([&result](Result& value) { result = std::move(value); }, on_error);
   return result;
+}
+
+/// Tells an actor of the node to stop, and waits until it has.
+template <class Handle>
+void end(const node_core& core, const Handle& handle) {
+  caf::scoped_actor self{core.system};
+  compat::send(self.ptr(), handle, stop_atom_v);
+  core.services->run_actors();
+  self->wait_for(handle);
 }
 
 } // namespace hanse::internal
