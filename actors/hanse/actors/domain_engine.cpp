@@ -5,29 +5,9 @@
 #include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/internal/reputation.hpp"
 #include "hanse/actors/service.hpp"
+#include "hanse/domains/domain_channels.hpp"
 
 namespace hanse {
-
-namespace {
-
-const protocol_id& protocol_of_channel(domain_channel which) {
-  switch (which) {
-  case domain_channel::join:
-    return join_protocol();
-  case domain_channel::advert:
-    return domain_advert_protocol();
-  default:
-    return domain_protocol();
-  }
-}
-
-std::optional<domain_channel> channel_of(const protocol_id& protocol) {
-  for (const auto c : {domain_channel::join, domain_channel::advert, domain_channel::domain})
-    if (protocol_of_channel(c).name == protocol.name && protocol_of_channel(c).major == protocol.major) return c;
-  return std::nullopt;
-}
-
-} // namespace
 
 domain_engine::domain_engine(pointer self, std::shared_ptr<node_core> core, std::shared_ptr<domain_machine> machine)
     : self_(self), core_(std::move(core)), machine_(std::move(machine)) {

@@ -3,7 +3,7 @@
 #include "hanse/sim/sim_body.hpp"
 #include "hanse/sim/sim_node.hpp"
 
-#include "hanse/domains/domain_message.hpp"
+#include "hanse/domains/domain_channels.hpp"
 
 namespace hanse::sim {
 
@@ -11,23 +11,6 @@ namespace {
 
 constexpr std::uint32_t domain_ttl_ms = 15'000; // as in actors/, for domains and topics
 constexpr time_ms operate_every_ms = 2000;      // an operator looks after its node so often; a guess
-
-const protocol_id& protocol_of(domain_channel which) {
-  switch (which) {
-  case domain_channel::join:
-    return join_protocol();
-  case domain_channel::advert:
-    return domain_advert_protocol();
-  default:
-    return domain_protocol();
-  }
-}
-
-std::optional<domain_channel> channel_of(const protocol_id& protocol) {
-  for (const auto c : {domain_channel::join, domain_channel::advert, domain_channel::domain})
-    if (protocol_of(c).name == protocol.name && protocol_of(c).major == protocol.major) return c;
-  return std::nullopt;
-}
 
 /// What two nodes know of their link and nobody else does; one for all links of the two.
 join_channel channel_between(const identity& a, const identity& b) {
@@ -302,7 +285,7 @@ void sim_node::post_to_node(const identity& to, const protocol_id& protocol, byt
 void sim_node::perform(domain_effects effects) {
   for (auto& effect : effects) {
     if (auto* m = std::get_if<domain_message>(&effect)) {
-      post_to_node(m->to, protocol_of(m->which), std::move(m->body), std::nullopt);
+      post_to_node(m->to, protocol_of_channel(m->which), std::move(m->body), std::nullopt);
     } else if (auto* w = std::get_if<domain_write>(&effect)) {
       write(std::move(*w));
     } else if (auto* r = std::get_if<domain_reach>(&effect)) {
