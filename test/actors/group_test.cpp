@@ -5,6 +5,7 @@
 #include "hanse/actors/service.hpp"
 
 #include <caf/stateful_actor.hpp>
+#include <future>
 
 using namespace hanse;
 
@@ -93,6 +94,23 @@ TEST_CASE("a k-of-n group answers through one typed handle when k members have, 
   auto again = c.ask(handle, calc::add_atom_v, 1, 2);
   REQUIRE_MESSAGE(again, to_string(again.error()));
   CHECK(*again == 3);
+}
+
+TEST_CASE("a member of a group that is advertised only after the message was sent takes the place of one that fails") {
+  auto group = cluster::group_of(2, 3);
+  cluster c{3, {{identity_of(group), group}}};
+  c.spawn(0);
+  c.spawn(1);
+  REQUIRE(c.known(2));
+  auto handle = c.first->remote<calculator_actor>(identity_of(group));
+  REQUIRE(c.ask(handle, calc::add_atom_v, 1, 1)); // the router knows the way to both
+  c.others[0]->stop();
+  REQUIRE(c.eventually([&] { return c.first->services().counters.links->value() == 2; }));
+  auto answer = std::async(std::launch::async, [&] { return c.ask(handle, calc::add_atom_v, 1, 2); });
+  c.spawn(2);
+  auto sum = answer.get();
+  REQUIRE_MESSAGE(sum, to_string(sum.error()));
+  CHECK(*sum == 3);
 }
 
 TEST_CASE("an all-of-n group reaches every member, a 1-of-n group one, and the next when that one is down") {

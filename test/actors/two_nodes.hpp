@@ -47,13 +47,13 @@ struct node_fixture {
 
   template <class Handle, class... Ts>
   auto ask(const Handle& h, Ts... xs) {
-    return caf::make_function_view(h, std::chrono::seconds{10})(xs...);
+    return caf::make_function_view(h, std::chrono::seconds{30})(xs...);
   }
 
-  /// Polls until `condition` holds; false after ten seconds.
+  /// Polls until `condition` holds; false after thirty seconds.
   template <class F>
   static bool eventually(F condition) {
-    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
     while (!condition()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds{5});

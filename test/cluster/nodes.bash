@@ -15,9 +15,9 @@ fail() { echo "$*" >&2; tail -n 5 ./*/log >&2; exit 1; }
 value() { grep -o "\"$2\": *\"[^\"]*\"" <<<"$1" | head -1 | cut -d'"' -f4; } # value JSON KEY
 number() { grep -o "\"$2\": *[0-9]*" <<<"$1" | head -1 | grep -o '[0-9]*$'; }
 on() { local n=$1; shift; "$hanse" --socket "$n/data/control.sock" "$@"; } # on NODE COMMAND…
-until_says() { # until_says TEXT COMMAND…: until its output has the text, at most 20 s
+until_says() { # until_says TEXT COMMAND…: until its output has the text, at most 60 s
   local text=$1 said; shift
-  for _ in $(seq 200); do said=$("$@" 2>&1 || true); [[ $said == *"$text"* ]] && return; sleep 0.1; done
+  for _ in $(seq 600); do said=$("$@" 2>&1 || true); [[ $said == *"$text"* ]] && return; sleep 0.1; done
   fail "not said: $text; but: $said"
 }
 says() { # says TEXT COMMAND…: at once

@@ -257,9 +257,9 @@ TEST_CASE("a domain is found from its identity: by asking neighbours, and by gos
   domain_world w;
   w.config.gossip = true;
   for (const auto n : {11, 12, 13}) w.add(n);
-  w.link(11, 12);
-  w.link(12, 13);
   REQUIRE(w.enter(11, two_instances(auth_mechanism::none)));
+  w.link(11, 12); // later than the news of it
+  w.link(12, 13);
   CHECK_FALSE(w.machine(13).advert(id(1)));
   w.advance(120'000);
   REQUIRE(w.machine(13).advert(id(1))); // by way of 12, who is in no domain
@@ -274,6 +274,30 @@ TEST_CASE("a domain is found from its identity: by asking neighbours, and by gos
   REQUIRE(quiet.with(12, [&](auto& m, auto& out) { return m.find(id(1), quiet.now, out); }));
   CHECK(quiet.machine(12).advert(id(1)));
   CHECK(quiet.node(12).all<domain_found>().size() == 1);
+}
+
+TEST_CASE("a new version of a domain goes at once from gossip to gossip, a flood of versions does not") {
+  domain_world w;
+  w.config.gossip = true;
+  for (const auto n : {11, 12, 13}) w.add(n);
+  w.link(11, 12);
+  w.link(12, 13);
+  const auto told = [&](std::uint64_t n) {
+    return w.machine(n).advert(id(1)) ? w.machine(n).advert(id(1))->value.version : 0;
+  };
+  REQUIRE(w.enter(11, two_instances(auth_mechanism::none)));
+  const auto first = w.machine(11).advert(id(1))->value.version;
+  w.advance(1);
+  CHECK(told(13) == first); // by way of 12; no telling was due
+  // As many as may be told between two tellings; the rest waits for the next ones, and the last one comes with it.
+  const auto versions = w.config.news_max + 5;
+  for (std::size_t i = 1; i <= versions; ++i) {
+    REQUIRE(w.enter(11, two_instances(auth_mechanism::none, first + i)));
+    w.advance(1);
+  }
+  CHECK(told(13) == first + w.config.news_max - 1);
+  w.advance(120'000);
+  CHECK(told(13) == first + versions);
 }
 
 TEST_CASE("a stranger's lattice bodies are refused and change nothing") {

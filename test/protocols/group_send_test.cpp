@@ -160,6 +160,19 @@ TEST_CASE("group send: a linked member gets half of the time that is left") {
   CHECK(s.fault() == errc::timed_out);
 }
 
+TEST_CASE("group send: a member whose link went before its copy got two seconds like one that never had a link") {
+  sending s{group_of(1, {member(1), member(2)})};
+  CHECK(s.copies() == std::vector<std::size_t>{0});
+  s.machine.unlinked(0, s.now);
+  s.machine.unlinked(1, s.now); // was sent nothing
+  s.machine.unlinked(2, s.now); // is none
+  s.sleep();
+  CHECK(s.now == start + group_patience_unlinked_ms);
+  CHECK(s.copies() == std::vector<std::size_t>{1});
+  s.answer(0);
+  CHECK(s.body() == "yes");
+}
+
 TEST_CASE("group send: multicast asks all and waits for all") {
   sending s{group_of(3, {member(1), member(2), member(3)})};
   CHECK(s.copies() == list{0, 1, 2});

@@ -265,6 +265,21 @@ TEST_CASE("routing: multicast needs all, quorumcast keeps substitutes, weights c
   CHECK(refusal(v, to(g)) == errc::no_address); // nobody: the first one's reason
 }
 
+TEST_CASE("routing: a member that nobody has advertised yet comes last, and never counts for the threshold") {
+  sample_view v;
+  routing table;
+  const auto unheard = numbered(4711);
+  const auto r = table.decide(to(v.add_group(2, {{unheard, 1}, {engine(1), 1}, {engine(2), 1}})), v);
+  REQUIRE(r);
+  CHECK(r->initial == 2);
+  REQUIRE(r->members.size() == 3);
+  CHECK(r->members[2].destination == unheard);
+  CHECK_FALSE(r->members[2].next_hop);
+  CHECK_FALSE(r->members[2].connected);
+  CHECK(refusal(v, to(v.add_group(3, {{unheard, 1}, {engine(1), 1}, {engine(2), 1}}))) == errc::threshold_not_met);
+  CHECK(refusal(v, to(v.add_group(1, {{unheard, 1}, {numbered(4712), 1}}))) == errc::no_route);
+}
+
 TEST_CASE("routing: nested groups keep their own pattern, and unknown or cyclic ones are errors") {
   sample_view v;
   routing table;

@@ -117,6 +117,7 @@ private:
   void take_group_route(message_id id, expected<route> decided);
   void perform(message_id id, group_effects effects);
   void send_copy(message_id id, const group_copy& copy);
+  void copy_waits(message_id group, std::size_t member);
   void copy_ended(message_id group, std::size_t member, answer a);
   void end_group(message_id id, answer a);
   void schedule_group(message_id id);
@@ -178,7 +179,7 @@ private:
     post original;
     std::unique_ptr<group_send> machine;      ///< once the members are known
     std::map<std::size_t, message_id> copies; ///< under way, by member
-    std::vector<identity> nodes;              ///< of the members; none: here, or a group
+    std::map<std::size_t, identity> nodes;    ///< of the members that were sent copies; none: here, or not known
     time_ms since_ms = 0;
     time_ms timer_ms = 0; ///< 0: not set
   };

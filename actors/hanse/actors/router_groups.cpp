@@ -86,7 +86,6 @@ void router_engine::take_group_route(message_id id, expected<route> decided) {
     only.members.push_back(std::move(*decided));
     decided = std::move(only);
   }
-  for (const auto& m : decided->members) g.nodes.push_back(m.next_hop);
   g.machine = std::make_unique<group_send>(*decided, g.original.message.expires_ms());
   group_effects effects;
   g.machine->start(now, effects);
@@ -117,6 +116,7 @@ void router_engine::send_copy(message_id id, const group_copy& copy) {
   auto i = groups_.find(id);
   if (i == groups_.end()) return; // an earlier copy was answered meanwhile
   auto& original = i->second.original;
+  i->second.nodes[copy.member] = copy.node;
   post p;
   p.message = original.message;
   p.message.id = 0;
@@ -143,7 +143,7 @@ void router_engine::copy_ended(message_id group, std::size_t member, answer a) {
   if (i == groups_.end()) return;
   auto now = services_->now_ms();
   i->second.copies.erase(member);
-  if (const auto event = reputation_of(a); event && member < i->second.nodes.size() && i->second.nodes[member])
+  if (const auto event = reputation_of(a); event && i->second.nodes[member])
     internal::note_reputation(self_, identities_, i->second.nodes[member], *event);
   group_effects effects;
   if (a.fault)
@@ -151,6 +151,14 @@ void router_engine::copy_ended(message_id group, std::size_t member, answer a) {
   else
     i->second.machine->answered(member, std::move(a.body), now, effects);
   perform(group, std::move(effects));
+}
+
+/// The link that the route spoke of has gone meanwhile, so the copy waits in the pool for another.
+void router_engine::copy_waits(message_id group, std::size_t member) {
+  auto i = groups_.find(group);
+  if (i == groups_.end() || !i->second.machine) return;
+  i->second.machine->unlinked(member, services_->now_ms());
+  schedule_group(group);
 }
 
 void router_engine::end_group(message_id id, answer a) {

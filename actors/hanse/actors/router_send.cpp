@@ -236,7 +236,10 @@ std::optional<outbound> router_engine::make_outbound(const identity& node, envel
     refuse(e, {errc::engine_down, "the sending engine is not on this node"});
     return std::nullopt;
   }
-  if (auto i = pending_.find(e.id); i != pending_.end()) i->second.handed_to = node;
+  if (auto i = pending_.find(e.id); i != pending_.end()) {
+    i->second.handed_to = node;
+    if (i->second.group && !links_.contains(node)) copy_waits(i->second.group, i->second.member);
+  }
   if (e.kind == message_kind::tell && !e.stream) settle(e.id, answer{}); // all that will ever be known of it
   outbound out;
   out.signer = *key;

@@ -30,6 +30,8 @@ struct domain_node_config {
   std::uint32_t find_ms = 10'000;    ///< then looking for a domain ends
   bool gossip = false;               ///< tell and take adverts of domains that nobody asked for
   std::uint32_t gossip_ms = 10'000;  ///< between two tellings
+  std::size_t news_links = 3;        ///< nodes that are told of a new version at once
+  std::size_t news_max = 8;          ///< new versions told at once between two tellings; others wait for those
   rate_limit gossip_bodies{30, 600, 60'000};
 };
 
@@ -152,6 +154,7 @@ private:
   void on_refusal(const identity& from, const membership_refusal& r, domain_effects& out);
   expected<unit> on_gossip(const identity& from, const advert_gossip& g, time_ms now, domain_effects& out);
   void gossip(domain_effects& out);
+  void tell_news(const identity& domain, domain_effects& out);
   void search_on(time_ms now, domain_effects& out);
   std::vector<identity> some_links(std::size_t count);
   std::vector<bytes> adverts_of(const entry& e) const;
@@ -171,6 +174,7 @@ private:
   std::map<identity, bytes> node_adverts_; ///< of nodes with a link
   std::map<identity, time_ms> seen_;
   time_ms gossip_at_ = 0;
+  std::size_t news_told_ = 0; // since the last telling
   bool started_ = false;
 };
 

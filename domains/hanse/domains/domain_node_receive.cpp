@@ -180,6 +180,7 @@ void domain_node::take(domain_store_effects effects, time_ms now, domain_effects
                    [&](domain_changed& c) {
                      out.push_back(domain_found{c.domain, c.version});
                      new_advert(c.domain, now, out);
+                     tell_news(c.domain, out);
                    },
                },
                effect);

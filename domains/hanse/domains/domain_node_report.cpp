@@ -73,8 +73,18 @@ void domain_node::search_on(time_ms now, domain_effects& out) {
   take(std::move(asks), now, out);
 }
 
+/// What is new spreads at once, from each node that did not know it to a few others: at most one round a version.
+void domain_node::tell_news(const identity& domain, domain_effects& out) {
+  if (!config_.gossip || !started_ || news_told_ >= config_.news_max) return;
+  ++news_told_;
+  const advert_gossip g{{adverts_.find(domain)->wire}};
+  for (const auto& to : some_links(config_.news_links))
+    out.push_back(domain_message{to, domain_channel::domain, encode(domain_body{g})});
+}
+
 /// To one random node, what this node knows of some domains; chosen at random, so that all spread alike.
 void domain_node::gossip(domain_effects& out) {
+  news_told_ = 0;
   const auto to = some_links(1);
   auto domains = adverts_.domains();
   if (to.empty() || domains.empty()) return;

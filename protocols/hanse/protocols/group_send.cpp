@@ -16,7 +16,8 @@ bool is_transient(errc code) noexcept {
 
 /// Says nothing about why: what a member has said itself is told before these.
 bool is_silence(errc code) noexcept {
-  return code == errc::expired || code == errc::timed_out || code == errc::unreachable || code == errc::link_closed;
+  return code == errc::expired || code == errc::timed_out || code == errc::unreachable || code == errc::link_closed ||
+         code == errc::no_route;
 }
 
 } // namespace
@@ -135,6 +136,13 @@ void group_send::failed(std::size_t member, fault_body fault, time_ms now, group
   }
   if (final) return finish(last_fault_, out); // never silent, so it is this one
   advance(m.above, now, out);
+}
+
+void group_send::unlinked(std::size_t member, time_ms now) {
+  if (done_ || member >= leaves_.size()) return;
+  auto& m = leaves_[member];
+  m.linked = false;
+  if (m.now == state::waiting) m.due_ms = std::min(m.due_ms, now + group_patience_unlinked_ms);
 }
 
 void group_send::tick(time_ms now, group_effects& out) {

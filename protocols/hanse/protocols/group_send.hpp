@@ -53,6 +53,9 @@ public:
   /// A member's copy failed: not sent, lost with its link, or answered with a fault.
   void failed(std::size_t member, fault_body fault, time_ms now, group_effects& out);
 
+  /// A member's copy waits for a link to its node, though the route said that there is one.
+  void unlinked(std::size_t member, time_ms now);
+
   void tick(time_ms now, group_effects& out);
   std::optional<time_ms> next_timer() const;
 

@@ -68,6 +68,7 @@ namespace {
 
 /// What a usable candidate is ranked by; smaller is better.
 struct rank_key {
+  bool unadvertised = false; ///< nobody has said yet where it is: none to begin with, but one to try before giving up
   bool remote = false;
   bool unconnected = false;
   int distrust = 0;
@@ -228,6 +229,7 @@ expected<route> routing::decider::expand(const identity& to, destination_kind ki
 
 expected<std::vector<usable>> routing::decider::usable_candidates(const candidate_set& set, std::size_t depth) {
   std::vector<usable> list;
+  std::size_t known = 0;
   error first;
   for (const auto& c : set.candidates) {
     const auto index = why_ ? why_->candidates.size() : 0;
@@ -247,21 +249,31 @@ expected<std::vector<usable>> routing::decider::usable_candidates(const candidat
       if (r && report.trust == trust_banned) r = excluded(errc::untrusted, "banned");
       // A group stands where its best member stands, and after individuals that are as good.
       if (r)
-        u.rank = {r->members[0].what == route::kind::remote, false, 255 - report.trust, 0, UINT32_MAX, 0,
-                  mix(request_.tie, c.destination)};
+        u.rank = {.remote = r->members[0].what == route::kind::remote,
+                  .distrust = 255 - report.trust,
+                  .rtt_us = UINT32_MAX,
+                  .tie = mix(request_.tie, c.destination)};
     }
     if (r) {
       u.r = std::move(*r);
       u.r.weight = c.weight;
       list.push_back(std::move(u));
+      ++known;
     } else {
+      if (r.code() == errc::no_route && !nested) {
+        u.r.what = route::kind::remote;
+        u.r.destination = c.destination;
+        u.r.weight = c.weight;
+        u.rank = {.unadvertised = true, .tie = mix(request_.tie, c.destination)};
+        list.push_back(std::move(u));
+      }
       report.verdict = r.error().code;
       report.reason = r.error().detail;
       if (first.code == errc::none) first = r.error();
     }
     if (why_) why_->candidates[index] = std::move(report);
   }
-  if (list.empty()) return first.code == errc::none ? error{errc::no_route, "no candidate"} : first;
+  if (known == 0) return first.code == errc::none ? error{errc::no_route, "no candidate"} : first;
   return list;
 }
 
@@ -272,7 +284,8 @@ expected<route> routing::decider::choose(const identity& to, const candidate_set
   const bool alone = set.candidates.size() == 1 && set.candidates[0].destination == to;
   std::uint64_t weight = 0;
   std::size_t initial = 0;
-  while (initial < list.size() && weight < set.threshold) weight += list[initial++].r.weight;
+  while (initial < list.size() && !list[initial].rank.unadvertised && weight < set.threshold)
+    weight += list[initial++].r.weight;
   if (weight < set.threshold)
     return error{errc::threshold_not_met,
                  "usable members weigh " + std::to_string(weight) + " of " + std::to_string(set.threshold)};

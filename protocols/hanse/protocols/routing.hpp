@@ -94,7 +94,8 @@ struct route {
   delivery pattern = delivery::unicast;
   std::uint32_t threshold = 0; ///< the weights of the members that acknowledge must reach this
   std::size_t initial = 0;     ///< send to the first so many at once; the rest replace those that fail, in order
-  std::vector<route> members;  ///< usable ones, best first; their weights reach `threshold`
+  std::vector<route> members;  ///< usable ones, best first; their weights reach `threshold`. Then engines that nobody
+                               ///< has advertised yet: remote without `next_hop`, routed anew when their turn comes
 };
 
 /// A candidate as `hanse why` prints it.
