@@ -39,7 +39,7 @@ post ping_to(const identity& to, std::string_view body = "ping") {
 
 expected<answer> asked(node& n, post p) {
   auto answered = n.send(std::move(p));
-  if (answered.wait_for(std::chrono::seconds{10}) != std::future_status::ready) return errc::timed_out;
+  if (answered.wait_for(std::chrono::seconds{30}) != std::future_status::ready) return errc::timed_out;
   auto a = answered.get();
   if (a.fault) return error{a.fault->code, a.fault->detail};
   return a;

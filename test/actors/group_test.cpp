@@ -202,7 +202,7 @@ TEST_CASE("who has sent to a domain before it was known here is answered when it
     auto engine = c.others[0]->spawn_engine<calculator_actor, calculator_engine>({.serves = {domain}});
     REQUIRE(engine);
     auto handle = c.first->remote<calculator_actor>(domain);
-    auto sum = compat::request(self.ptr(), handle, std::chrono::seconds{10}, calc::add_atom_v, 20, 22);
+    auto sum = compat::request(self.ptr(), handle, std::chrono::seconds{30}, calc::add_atom_v, 20, 22);
     const auto unknown = c.first->why(domain); // meanwhile the message waits for a route
     REQUIRE(unknown);
     REQUIRE(c.first->set_domain(members));
@@ -323,7 +323,7 @@ TEST_CASE("a node that stops answers what it has under way to a group") {
   auto waiting = c.first->send(std::move(p));
   CHECK(c.eventually([&] { return c.others[0]->services().counters.delivered.value.load() > 0; }));
   c.first->stop();
-  REQUIRE(waiting.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  REQUIRE(waiting.wait_for(std::chrono::seconds{30}) == std::future_status::ready);
   auto a = waiting.get();
   REQUIRE(a.fault);
   CHECK(a.fault->code == errc::cancelled);

@@ -111,7 +111,7 @@ TEST_CASE("reliable messages are acknowledged through a relay") {
   note.message.body = shared_bytes{*encode_body(std::string{"note"}, std::string{"seen"})};
   note.reliable = true;
   auto acknowledged = f.a.n->send(std::move(note));
-  REQUIRE(acknowledged.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  REQUIRE(acknowledged.wait_for(std::chrono::seconds{30}) == std::future_status::ready);
   const auto done = acknowledged.get();
   CHECK_MESSAGE(done.acknowledged, (done.fault ? done.fault->detail : ""));
 }
@@ -130,7 +130,7 @@ TEST_CASE("a relayed message brings the adverts that its recipient needs to answ
   hello.message.transport = any_security;
   hello.message.body = shared_bytes{*encode_body(std::string{"ping"})};
   auto answered = f.a.n->send(std::move(hello));
-  REQUIRE(answered.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  REQUIRE(answered.wait_for(std::chrono::seconds{30}) == std::future_status::ready);
   CHECK_FALSE(answered.get().fault);
   auto sum = f.ask(f.a.n->remote<calculator_actor>(sums->id, by_relay(), home->id), calc::add_atom_v, 3, 4);
   REQUIRE_MESSAGE(sum, to_string(sum.error()));
@@ -208,7 +208,7 @@ TEST_CASE("a relay message that is not from the node that it comes from, or come
   };
   const auto hand_in = [&] {
     auto answered = f.a.n->send(post_of(f.a.id()));
-    REQUIRE(answered.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+    REQUIRE(answered.wait_for(std::chrono::seconds{30}) == std::future_status::ready);
     return answered.get();
   };
   (void)f.a.n->send(post_of(home->id)); // nodes relay, engines do not

@@ -71,7 +71,7 @@ TEST_CASE_FIXTURE(node_fixture, "a socket that is paused and resumed at once is 
     }
     CHECK(::write(far.get(), "x", 1) == 1);
     read = false;
-    link->receive([&read](const caf::byte_buffer&) { read = true; }, caf::after(std::chrono::seconds{10}) >> [] {});
+    link->receive([&read](const caf::byte_buffer&) { read = true; }, caf::after(std::chrono::seconds{30}) >> [] {});
     CHECK(read);
   }
   compat::anon_send(sockets, closed_atom_v, id);

@@ -193,7 +193,7 @@ TEST_CASE("a full spool takes no more, and says so to who waits") {
   auto first = ask_b();
   REQUIRE(f.eventually([&] { return a.bundles().size() == 1; }));
   auto second = ask_b();
-  REQUIRE(second.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  REQUIRE(second.wait_for(std::chrono::seconds{30}) == std::future_status::ready);
   const auto refused = second.get();
   REQUIRE(refused.fault);
   CHECK(refused.fault->code == errc::queue_full);

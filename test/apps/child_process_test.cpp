@@ -16,7 +16,7 @@ using hanse::test::temporary_directory;
 namespace {
 
 steady_time soon() {
-  return std::chrono::steady_clock::now() + 10s;
+  return std::chrono::steady_clock::now() + 30s;
 }
 
 process_spec shell(const temporary_directory& dir, const std::string& script) {

@@ -319,7 +319,7 @@ TEST_CASE("--keep leaves the nodes running and says how to talk to them") {
   auto report = run.report();
   for (const auto& n : report.at("nodes")) {
     std::filesystem::path socket = n.at("socket").get<std::string>();
-    auto status = ask_node(socket, {{"command", "status"}}, 10s);
+    auto status = ask_node(socket, {{"command", "status"}}, 30s);
     REQUIRE(status);
     CHECK(status->at("name") == n.at("name"));
     hanse::test::captured_run shown{{"--socket", socket, "node", "status"}};
@@ -329,7 +329,7 @@ TEST_CASE("--keep leaves the nodes running and says how to talk to them") {
     CHECK(hanse::test::captured_run{{"peers", "--socket", socket}}.exit_code == 0);
     CHECK(hanse::test::captured_run{{"engines", "--socket", socket}}.exit_code == 0);
     CHECK(hanse::test::captured_run{{"counters", "--socket", socket}}.exit_code == 0);
-    CHECK(ask_node(socket, {{"command", "shutdown"}}, 10s));
+    CHECK(ask_node(socket, {{"command", "shutdown"}}, 30s));
   }
   run.await_no_nodes();
 }

@@ -80,7 +80,7 @@ struct served {
   }
   ~served() { backend.release(); }
 
-  control_result ask(const json& request) { return ask_node(socket, request, 10s); }
+  control_result ask(const json& request) { return ask_node(socket, request, 30s); }
 };
 
 json send_json() {
@@ -91,7 +91,7 @@ std::string raw(const std::filesystem::path& socket, const std::string& text) {
   auto fd = connect_local(socket);
   REQUIRE(fd);
   line_channel channel{*std::move(fd), control_line_max, nullptr};
-  auto deadline = std::chrono::steady_clock::now() + 10s;
+  auto deadline = std::chrono::steady_clock::now() + 30s;
   (void)channel.write_line(text, deadline);
   auto line = channel.read_line(deadline);
   return line ? *line : to_string(line.error());
@@ -185,7 +185,7 @@ TEST_CASE("clients are bounded, and room is made again") {
   CHECK(s.ask({{"command", "status"}}).error() == errc::table_full);
   s.backend.release();
   for (auto& w : waiting) CHECK(w.get());
-  auto deadline = std::chrono::steady_clock::now() + 10s;
+  auto deadline = std::chrono::steady_clock::now() + 30s;
   auto answer = s.ask({{"command", "status"}});
   while (!answer && std::chrono::steady_clock::now() < deadline) answer = s.ask({{"command", "status"}});
   CHECK(answer);

@@ -70,6 +70,6 @@ on c domain join "$second" --psk-file lab.psk >/dev/null
 on b domain leave lab >/dev/null
 until_says 'outside' on b domain status lab
 b=$(value "$(cat b/ready)" identity)
-for _ in $(seq 200); do said=$(on a --json domain members lab); [[ $said != *"$b"* ]] && break; sleep 0.1; done
+for _ in $(seq 600); do said=$(on a --json domain members lab); [[ $said != *"$b"* ]] && break; sleep 0.1; done
 [[ $said != *"$b"* ]] || fail "b has left and is a member: $said"
 echo "domains: joining, levels, anycast, strangers, versions, pictures, two stacks, expelling, leaving: right"

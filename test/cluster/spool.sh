@@ -22,7 +22,7 @@ carry() { # carry FROM TO: all bundles, as a courier would who copies slowly and
 carrying() { while sleep 0.1; do carry a b; carry b a; done; }
 count() { number "$(on "$1" --json counters)" "$2" || echo 0; }
 until_counts() { # until_counts NODE COUNTER AT_LEAST
-  for _ in $(seq 200); do [ "$(count "$1" "$2")" -ge "$3" ] && return; sleep 0.1; done
+  for _ in $(seq 600); do [ "$(count "$1" "$2")" -ge "$3" ] && return; sleep 0.1; done
   fail "$1 did not count $2: $(on "$1" --json counters)"
 }
 mkdir carried
@@ -62,7 +62,7 @@ until_counts b replayed 3
 # Tampered with: the file does not fit its name and is left alone, counted once; a name that fits is no help.
 rm -f spool-a/* spool-b/*
 on a send b-calculator --protocol calculator/1.0 --body '["add", 1, 1]' $any >/dev/null
-for _ in $(seq 100); do ls spool-a/*.bundle >/dev/null 2>&1 && break; sleep 0.1; done
+for _ in $(seq 600); do ls spool-a/*.bundle >/dev/null 2>&1 && break; sleep 0.1; done
 f=$(basename spool-a/*.bundle)
 { head -c 300 "spool-a/$f"; printf 'x'; tail -c +302 "spool-a/$f"; } >bad
 cp bad "spool-b/$f"
