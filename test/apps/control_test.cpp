@@ -213,7 +213,10 @@ TEST_CASE("a client that gives up is told so") {
 
 TEST_CASE("shutdown is handed to the program") {
   served s;
-  CHECK(s.ask({{"command", "shutdown"}})->at("stopping") == true);
+  const auto answer = s.ask({{"command", "shutdown"}});
+  REQUIRE(answer);
+  CHECK(answer->at("stopping") == true);
+  CHECK(answer->at("process") == ::getpid());
   CHECK(s.shutdowns == 1);
 }
 

@@ -215,7 +215,7 @@ action one_text(context c, const char* key) {
 action read_shutdown(context c) {
   return [&stop = c.on_shutdown]() -> control_result {
     if (stop) stop();
-    return json{{"stopping", true}};
+    return json{{"stopping", true}, {"process", ::getpid()}};
   };
 }
 

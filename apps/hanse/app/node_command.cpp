@@ -7,17 +7,21 @@
 #include "hanse/app/passphrase.hpp"
 #include "hanse/app/stop_signals.hpp"
 #include "hanse/app/text_file.hpp"
+#include "hanse/app/unique_fd.hpp"
 #include "hanse/crypto/key_file.hpp"
 
 #include <CLI/CLI.hpp>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 
 namespace hanse::app {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr int stop_timeout_ms = 30'000; ///< a node closes links, writes its spool and its store; a guess
 
 struct init_options {
   std::string directory;
@@ -170,9 +174,22 @@ void node_status(command_context& c) {
   });
 }
 
+/// False if the process still runs after `timeout_ms`. One that is not seen from here has ended.
+bool has_ended(pid_t process, int timeout_ms) {
+  const auto watched = open_process(process);
+  pollfd ends{watched.get(), POLLIN, 0};
+  return !watched || ::poll(&ends, 1, timeout_ms) == 1;
+}
+
+/// When it returns, the node's files and addresses are free: another one can be started at once.
 void node_stop(command_context& c) {
   auto answer = c.ask("stop the node", {{"command", "shutdown"}});
-  if (answer) c.print(*answer, [&] { c.out << "the node stops\n"; });
+  if (!answer) return;
+  if (!has_ended(answer->value("process", 0), stop_timeout_ms))
+    return c.fail("stop the node",
+                  {errc::timed_out, "it is still stopping after " + std::to_string(stop_timeout_ms / 1000) +
+                                        " s; process " + answer->at("process").dump()});
+  c.print({{"stopped", true}}, [&] { c.out << "the node has stopped\n"; });
 }
 
 void add_init(CLI::App& node, command_context& context) {
@@ -206,7 +223,7 @@ void add_node_commands(CLI::App& program, command_context& context) {
   status->footer("Example:\n  hanse node status --json");
   status->callback([&context] { node_status(context); });
 
-  auto* stop = node->add_subcommand("stop", "Stop a running node cleanly");
+  auto* stop = node->add_subcommand("stop", "Stop a running node cleanly; returns when it has ended");
   stop->footer("Example:\n  hanse node stop --socket ~/.config/hanse/data/control.sock");
   stop->callback([&context] { node_stop(context); });
 }

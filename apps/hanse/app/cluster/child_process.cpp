@@ -17,11 +17,7 @@
 namespace hanse::app {
 namespace {
 
-// By number: glibc 2.36 declares these two without C linkage for C++.
-int open_pidfd(pid_t pid) noexcept {
-  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-}
-
+// By number: glibc 2.36 declares it without C linkage for C++.
 void send_signal(int pidfd, int number) noexcept {
   ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0);
 }
@@ -149,7 +145,7 @@ expected<child_process> process_starter::fork_and_exec(const process_spec& spec)
   auto pid = ::fork();
   if (pid < 0) return io_failure(spec.arguments[0], errno);
   if (pid == 0) become(plan);
-  unique_fd pidfd{open_pidfd(pid)}; // safe: nobody reaps the child before this process does
+  unique_fd pidfd = open_process(pid); // safe: nobody reaps the child before this process does
   if (!pidfd) {
     auto failure = io_failure(spec.arguments[0], errno);
     ::kill(pid, SIGKILL);
