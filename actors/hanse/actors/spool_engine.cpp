@@ -176,7 +176,9 @@ void spool_engine::perform(std::vector<spool_effect> effects) {
   }
 }
 
+/// Looked at before it is read: if it is still being copied, the rest is a reason to read it again.
 void spool_engine::read(const std::string& file) {
+  last_read_ = {file, look_of(file)};
   const auto octets = directory_.read(file, bundle_size_max);
   if (!octets) {
     inbox_.unreadable(file);
@@ -232,7 +234,7 @@ void spool_engine::deliver(const spool_deliver& d) {
 void spool_engine::refused(const spool_refused& r) {
   core_->services->counters.drop(r.why.code);
   failed("bundle_refused", r.name, r.why);
-  auto look = look_of(r.name);
+  auto look = last_read_.first == r.name ? last_read_.second : look_of(r.name);
   if (!look || set_aside_.size() >= spool_set_aside_max) return;
   look->for_good = r.why.code != errc::clock_skew && r.why.code != errc::table_full;
   set_aside_[r.name] = *look;

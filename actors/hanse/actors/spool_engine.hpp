@@ -71,8 +71,9 @@ private:
   spool_outbox outbox_;
   std::set<std::string> own_; ///< files in outbox_
   std::map<std::string, set_aside> set_aside_;
-  std::vector<bytes> adverts_; ///< ours, as of the last message
-  std::size_t sending_ = 0;    ///< messages that wait for our adverts
+  std::pair<std::string, std::optional<set_aside>> last_read_; ///< the file, and what it was like before
+  std::vector<bytes> adverts_;                                 ///< ours, as of the last message
+  std::size_t sending_ = 0;                                    ///< messages that wait for our adverts
   bool stopping_ = false;
 };
 
