@@ -30,7 +30,13 @@ struct topic_fixture : node_fixture {
     c.name = "lab";
     c.introducers = {make_introducer(*parse_ticket((*hosts.begin())->node->ticket()))};
     for (auto* h : hosts) REQUIRE(h->domains->enter({sign(c, key_of(owner)), {}, "", ""}));
-    for (auto* h : hosts) REQUIRE(h->domains->await_members(c.domain, hosts.size()));
+    for (auto* h : hosts) {
+      const auto seen = h->domains->await_members(c.domain, hosts.size(), 60'000);
+      for (auto* other : hosts)
+        for (const auto& [reason, count] : other->node->services().counters.drops())
+          if (!seen) MESSAGE(to_string(other->node->id()) << " dropped " << count << " as " << reason);
+      REQUIRE_MESSAGE(seen, to_string(h->node->id()) << ": " << to_string(seen.error()));
+    }
     return c.domain;
   }
 
