@@ -13,13 +13,14 @@ struct udp_node {
   std::unique_ptr<node> n;
   std::unique_ptr<node_datagrams> datagrams;
 
-  udp_node(node_fixture& f, std::vector<std::string> listen, std::vector<std::string> advertise = {}) {
+  udp_node(node_fixture& f, std::vector<std::string> listen, std::vector<std::string> advertise = {},
+           std::string links = {}) {
     auto sockets = datagram_sockets::open(listen);
     REQUIRE_MESSAGE(sockets, (sockets ? "" : to_string(sockets.error())));
     node_options o;
     o.schemes.insert("dtls");
     o.advertise_too = advertise.empty() ? (*sockets)->addresses() : std::move(advertise);
-    n = f.start("", std::move(o));
+    n = f.start(std::move(links), std::move(o));
     auto d = node_datagrams::start(*n, std::move(*sockets));
     REQUIRE_MESSAGE(d, (d ? "" : to_string(d.error())));
     datagrams = std::move(*d);
@@ -81,6 +82,47 @@ TEST_CASE("what demands order or reliability, or is too large, does not go by da
   CHECK(asked(*a.n, std::move(ordered)).code() == errc::constraint);
   CHECK(asked(*a.n, ping_to(b.n->id(), std::string(80'000, 'x'))).code() == errc::too_long);
   CHECK(a.n->why(b.n->id())->candidates.at(0).by == "dtls");
+}
+
+TEST_CASE("who would rather have datagrams gets them beside a link, and the link for what is too large") {
+  node_fixture f;
+  udp_node a{f, {}, {}, "mem://a"}, b{f, anywhere, {}, "mem://b"};
+  auto sums = b.n->spawn_engine<calculator_actor, calculator_engine>({});
+  REQUIRE(sums);
+  REQUIRE(a.n->add(b.n->ticket()));
+  REQUIRE(f.ask(a.n->remote<calculator_actor>(sums->id), calc::add_atom_v, 1, 2));
+  remote_options rather;
+  rather.transport.datagrams = true;
+  const auto way = [&](udp_node& from, udp_node& to, const transport_preferences& wanted) {
+    return from.n->why(to.n->id(), {}, wanted)->candidates.at(0).by;
+  };
+  CHECK(way(a, b, {}) == "link");
+  CHECK(way(a, b, rather.transport) == "dtls");
+  CHECK(way(b, a, rather.transport) == "link"); // a has no address, and has not dialled yet
+  auto sum = f.ask(a.n->remote<calculator_actor>(sums->id, rather), calc::add_atom_v, 3, 4);
+  REQUIRE_MESSAGE(sum, to_string(sum.error()));
+  CHECK(*sum == 7);
+  CHECK(f.eventually([&] { return way(b, a, rather.transport) == "dtls"; }));
+  auto large = ping_to(b.n->id(), std::string(80'000, 'x'));
+  large.message.transport.datagrams = true;
+  CHECK(asked(*a.n, std::move(large)).code() == errc::schema_mismatch); // it came: a ping has no such body
+  CHECK(way(a, b, {}) == "link");
+}
+
+TEST_CASE("who would rather have datagrams gets the link when no session can be made, and at once from then on") {
+  node_fixture f;
+  udp_node a{f, {}, {}, "mem://a"}, b{f, anywhere};
+  udp_node c{f, {}, {b.n->advert().addresses.front().address}, "mem://c"}; // somebody else is there
+  REQUIRE(a.n->add(b.n->ticket()));
+  REQUIRE(asked(*a.n, ping_to(b.n->id())));
+  REQUIRE(a.n->add(c.n->ticket()));
+  auto ping = ping_to(c.n->id());
+  ping.message.transport.datagrams = true;
+  const auto wanted = ping.message.transport;
+  CHECK(a.n->why(c.n->id(), {}, wanted)->candidates.at(0).by == "dtls");
+  const auto answered = asked(*a.n, std::move(ping));
+  CHECK_MESSAGE(answered, to_string(answered.error()));
+  CHECK(a.n->why(c.n->id(), {}, wanted)->candidates.at(0).by == "link");
 }
 
 TEST_CASE("messages wait for a session in a bounded number, and fail when nobody answers") {

@@ -246,6 +246,7 @@ TEST_CASE("requests are read strictly") {
   CHECK(has(refusal(R"({"command": "send", "destination": "a", "protocol": "p/1"})"), "body"));
   CHECK(has(refusal(R"({"command": "trace", "id": "zz"})"), "32 hexadecimal digits"));
   CHECK(has(refusal(R"({"command": "inject", "kind": "x", "target": "t"})"), "kind"));
+  CHECK(has(refusal(R"({"command": "why", "destination": "x", "ordered": true, "unordered": true})"), "not both"));
   CHECK(has(refusal(R"({"command": "export_engine", "engine": "e", "file": "relative"})"), "absolute path"));
   CHECK(has(refusal(R"({"command": "spawn_engine", "name": "A", "type": "t"})"), "name"));
   CHECK(has(refusal(std::string(5000, '[')), "nested deeper"));

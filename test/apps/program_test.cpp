@@ -87,16 +87,18 @@ TEST_CASE("every command has help that ends with an example") {
 }
 
 TEST_CASE("a wrong command line is exit code 2 and told on standard error") {
-  for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{},
-                                             {"nonsense"},
-                                             {"id"},
-                                             {"id", "new"},
-                                             {"id", "new", "--what"},
-                                             {"send", "x"},
-                                             {"send", "x", "--protocol", "p/1", "--body", "{}"},
-                                             {"cluster", "run", "x.json", "--set", "novalue"},
-                                             {"ping", "x", "--timeout", "0"}}) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {},
+           {"nonsense"},
+           {"id"},
+           {"id", "new"},
+           {"id", "new", "--what"},
+           {"send", "x"},
+           {"send", "x", "--protocol", "p/1", "--body", "{}"},
+           {"cluster", "run", "x.json", "--set", "novalue"},
+           {"why", "x", "--ordered", "--unordered"},
+           {"send", "x", "--protocol", "p/1", "--body", "[]", "--reliable", "--unreliable"},
+           {"ping", "x", "--timeout", "0"}}) {
     captured_run run{arguments};
     CHECK(run.exit_code == 2);
     CHECK(run.out.empty());

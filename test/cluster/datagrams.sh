@@ -37,4 +37,34 @@ says 3 on a send b-calculator --protocol calculator/1.0 --body '["add", 1, 2]' -
 on b node stop >/dev/null; started b
 on a add "$(value "$(cat b/ready)" ticket)" >/dev/null
 until_says 3 on a send b-calculator --protocol calculator/1.0 --body '["add", 1, 2]' --expect-reply --timeout 2000
-echo "datagrams: both ways, large ones, refusals, restarts: right"
+
+# Two nodes with a link: what wishes for datagrams goes by them, all else by the link; without them, all of it.
+new_linked() { # new_linked NODE TYPE
+  "$hanse" node init "$1" --no-passphrase --name "$1" >/dev/null
+  printf '{"name": "%s", "key_file": "node.key", "schemes": ["tls", "dtls"], "allow_private": true,
+    "listen": ["tls://127.0.0.1:0", "dtls://127.0.0.1:0"], "engines": [{"name": "%s-%s", "type": "%s"}]}' \
+    "$1" "$1" "$2" "$2" >"$1/config.json"
+  started "$1"
+}
+new_linked c echo
+new_linked d calculator
+on c add "$(value "$(cat d/ready)" ticket)" >/dev/null
+until_says d-calculator on c --json engines
+loose='--unordered --unreliable'
+sum() { on c --json send d-calculator --protocol calculator/1.0 --body '["add", 3, 4]' --expect-reply "$@"; }
+way_of() { on c trace "$(value "$(sum "$@")" trace)"; } # what became of such a message
+until_says '"connected": true' on c --json why d-calculator
+says '"way": "link"' on c --json why d-calculator
+says '"way": "link"' on c --json why d-calculator --unordered
+says '"way": "dtls"' on c --json why d-calculator $loose
+says 7 sum $loose
+says 'by dtls' way_of $loose
+if [[ $(way_of) == *dtls* ]]; then fail "an ordinary message went by datagrams"; fi
+says acknowledged on c send d-calculator --protocol calculator/1.0 --body '["add", 3, 4]' --reliable --unordered
+on d node stop >/dev/null
+sed -i 's/, "dtls:[^"]*"//; s/, "dtls"//' d/config.json
+started d
+on c add "$(value "$(cat d/ready)" ticket)" >/dev/null
+until_says '"way": "link"' on c --json why d-calculator $loose
+says 7 sum $loose
+echo "datagrams: both ways, large ones, refusals, restarts, beside a link: right"

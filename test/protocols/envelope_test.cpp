@@ -247,6 +247,13 @@ TEST_CASE("preferences are in range") {
   CHECK(with(e, security, number(2)) == errc::bad_value);
 }
 
+TEST_CASE("the wish for datagrams stays with the sender") {
+  auto e = full_envelope(message_kind::tell);
+  const auto wire = encode(e);
+  e.transport.datagrams = true;
+  CHECK(encode(e) == wire);
+}
+
 TEST_CASE("no trace is written as nil, not as zeros") {
   const auto e = full_envelope(message_kind::tell);
   CHECK(with(e, trace, blob(bytes(16))) == errc::not_canonical);

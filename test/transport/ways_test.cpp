@@ -19,6 +19,7 @@ identity node(std::uint64_t n) {
 }
 
 constexpr transport_preferences any_security{false, false, security_kind::any};
+constexpr transport_preferences rather_datagrams{false, false, security_kind::encrypted, true};
 constexpr std::uint32_t hour = 3'600'000;
 
 /// This node is 0.
@@ -32,6 +33,7 @@ struct sample_view final : way_view {
   address_origin origin_of(const identity&) const override { return address_origin::advertised; }
   bool undialable(const identity& n) const override { return dead.contains(n); }
   bool has_datagram_link(const identity& n) const override { return datagrams.contains(n); }
+  bool datagrams_failed(const identity& n) const override { return silent.contains(n); }
   bool takes_bundles(const identity& n) const override { return couriers.contains(n); }
   std::vector<identity> neighbours_through(const identity& relay) const override {
     std::vector<identity> found;
@@ -65,7 +67,7 @@ struct sample_view final : way_view {
   }
 
   identity self_ = node(0);
-  std::set<identity> links, dead, couriers, refused, datagrams;
+  std::set<identity> links, dead, couriers, refused, datagrams, silent;
   std::map<identity, std::vector<weighted_address>> addresses;
   address_policy policy{{"tls", "relay", "spool"}, false, transport_registry::builtin()};
 };
@@ -114,6 +116,41 @@ TEST_CASE("who can be reached by datagrams alone gets what needs neither order n
   v.policy.schemes.erase("dtls");
   CHECK(v.to(3, {}).code() == errc::no_address);
   CHECK(v.path(1) == path{2});
+}
+
+TEST_CASE("who would rather have datagrams gets them in spite of a link; others do not") {
+  sample_view v;
+  v.policy.schemes.insert("dtls");
+  v.addresses[node(1)] = {{"dtls://192.0.43.7:1", 1}};
+  v.links.insert(node(1));
+  CHECK(v.by(1, rather_datagrams) == "dtls");
+  CHECK(v.by(1, {}) == "link");
+  CHECK(v.by(1) == "link");
+  v.listens(2);
+  v.datagrams.insert(node(2)); // it dialled us
+  CHECK(v.by(2, rather_datagrams) == "dtls");
+  CHECK(v.by(2, {}) == "link");
+}
+
+TEST_CASE("the wish for datagrams is no demand: without them there is the link") {
+  sample_view v;
+  v.policy.schemes.insert("dtls");
+  v.links.insert(node(1));
+  CHECK(v.by(1, rather_datagrams) == "link"); // it speaks none
+  v.listens(2);
+  CHECK(v.by(2, rather_datagrams) == "link"); // which is dialled
+  v.addresses[node(1)] = {{"dtls://192.0.43.7:1", 1}};
+  v.silent.insert(node(1));
+  CHECK(v.by(1, rather_datagrams) == "link");
+  v.links.clear();
+  CHECK(v.by(1, rather_datagrams) == "dtls"); // there is nothing else
+  v.links.insert(node(1));
+  v.silent.clear();
+  CHECK(v.by(1, {true, false, security_kind::encrypted, true}) == "link"); // demands come first
+  CHECK(v.by(1, {false, true, security_kind::encrypted, true}) == "link");
+  v.policy.schemes.erase("dtls"); // this node has none
+  v.datagrams.insert(node(1));
+  CHECK(v.by(1, rather_datagrams) == "link");
 }
 
 TEST_CASE("who is behind a relay gets nothing that demands forward secrecy or order") {

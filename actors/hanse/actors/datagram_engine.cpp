@@ -123,6 +123,7 @@ void datagram_engine::dial_next(const identity& to) {
   auto lost = std::move(w.messages);
   const auto why = w.last;
   waiting_.erase(i);
+  compat::send(self_, core_->identities, listen_atom_v, "dtls://" + to_string(to), false);
   if (!lost.empty()) give_back(std::move(lost), why);
 }
 

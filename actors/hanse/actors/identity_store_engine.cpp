@@ -161,6 +161,11 @@ bool identity_store_engine::undialable(const identity& node) const {
   return i != undialable_.end() && services_->now_ms() < i->second + dial_again_ms;
 }
 
+bool identity_store_engine::datagrams_failed(const identity& node) const {
+  const auto i = without_datagrams_.find(node);
+  return i != without_datagrams_.end() && services_->now_ms() < i->second + dial_again_ms;
+}
+
 std::vector<identity> identity_store_engine::neighbours_through(const identity& relay) const {
   const auto wanted = "relay://" + to_string(relay);
   std::vector<identity> found;
@@ -175,13 +180,18 @@ bool identity_store_engine::takes_bundles(const identity& node) const {
   return known && std::ranges::any_of(known->value.protocols, [](auto& p) { return p.name == spool_protocol_name; });
 }
 
-/// A way can be chosen once something carries it. "dtls://" and a node: a session with that node is up, or has ended.
+/// A way can be chosen once something carries it. "dtls://" and a node: a session with that node is up, has ended, or,
+/// if none was up, could not be made.
 void identity_store_engine::set_carrier(const std::string& scheme, bool there) {
   if (constexpr std::string_view session = "dtls://"; scheme.starts_with(session)) {
-    if (const auto node = identity::parse(scheme.substr(session.size())); node && there)
+    const auto node = identity::parse(scheme.substr(session.size()));
+    if (node && there) {
       datagram_links_.insert(*node);
-    else if (node)
-      datagram_links_.erase(*node);
+      without_datagrams_.erase(*node);
+    } else if (node && datagram_links_.erase(*node) == 0 &&
+               (without_datagrams_.size() < undialable_max || without_datagrams_.contains(*node))) {
+      without_datagrams_[*node] = services_->now_ms();
+    }
     compat::send(self_, actors_->router, changed_atom_v);
     return;
   }
@@ -287,6 +297,7 @@ void identity_store_engine::perform(advert_effects effects) {
     } else if (auto* node = std::get_if<node_changed>(&effect)) {
       routes_changed = true;
       undialable_.erase(node->node);
+      without_datagrams_.erase(node->node);
       compat::send(self_, actors_->transport, changed_atom_v, node->node);
     }
   }

@@ -53,6 +53,7 @@ private:
   bool undialable(const identity& node) const override;
   std::vector<identity> neighbours_through(const identity& relay) const override;
   bool has_datagram_link(const identity& node) const override { return datagram_links_.contains(node); }
+  bool datagrams_failed(const identity& node) const override;
   bool takes_bundles(const identity& node) const override;
   const composite_descriptor* group(const identity& id) const override;
   const domain_members* domain(const identity& id) const override;
@@ -75,10 +76,11 @@ private:
   routing routing_;
   std::map<identity, domain_members> domains_;
   std::set<identity> local_;
-  std::set<identity> pinned_;                ///< nodes whose addresses the operator gave
-  std::map<identity, link_event> connected_; ///< with the last measurement
-  std::set<identity> datagram_links_;        ///< up, as their carrier says
-  std::map<identity, time_ms> undialable_;   ///< since when; forgotten with the first link or news of its addresses
+  std::set<identity> pinned_;                     ///< nodes whose addresses the operator gave
+  std::map<identity, link_event> connected_;      ///< with the last measurement
+  std::set<identity> datagram_links_;             ///< up, as their carrier says
+  std::map<identity, time_ms> without_datagrams_; ///< as undialable_, for sessions
+  std::map<identity, time_ms> undialable_; ///< since when; forgotten with the first link or news of its addresses
 };
 
 } // namespace hanse

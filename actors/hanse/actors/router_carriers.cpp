@@ -23,7 +23,7 @@ expected<unit> router_engine::register_carrier(const std::string& scheme, const 
 
 /// A copy that only that node is to get: by its link, or by what else the message may go.
 void router_engine::send_to_node(const identity& node, envelope e) {
-  if (e.transport.security == security_kind::encrypted || links_.contains(node))
+  if (!e.transport.datagrams && (e.transport.security == security_kind::encrypted || links_.contains(node)))
     return hand_to_link(node, std::move(e));
   route_request request{node, e.routing, e.transport, e.id, 0, e.ttl_ms};
   auto message = std::make_shared<envelope>(std::move(e));

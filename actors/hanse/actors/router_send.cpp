@@ -294,16 +294,20 @@ void router_engine::settle(message_id id, answer a) {
   answer_to(entry.reply_to, std::move(a));
 }
 
-/// What a closing link did not send goes another way, or waits for the next link; what was dropped by policy fails.
+/// What a closing link did not send goes another way, or waits for the next link; so does what would rather have gone
+/// in datagrams, once. What was dropped by policy fails.
 void router_engine::bounce(std::vector<outbound> unsent, const error& why) {
   auto now = services_->now_ms();
   for (auto& out : unsent) {
+    const bool wished = std::exchange(out.message.transport.datagrams, false);
     auto i = pending_.find(out.message.id);
     if (i == pending_.end() && out.message.kind == message_kind::ask && !out.message.stream)
       services_->counters.drop(errc::cancelled); // nobody waits for its answer any more
+    else if (wished && i != pending_.end() && i->second.group)
+      hand_to_link(identity{i->second.handed_to}, std::move(out.message));
     else if (i != pending_.end() && i->second.group && !out.message.stream)
       settle(out.message.id, failed(0, fault_of(why)));
-    else if (why.code == errc::link_closed && now < out.message.expires_ms())
+    else if ((wished || why.code == errc::link_closed) && now < out.message.expires_ms())
       resolve(std::move(out.message));
     else if (!out.message.stream) // streams retransmit by themselves
       refuse(out.message, why);

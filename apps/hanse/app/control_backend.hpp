@@ -24,7 +24,9 @@ struct preference_request {
   std::uint8_t trust_min = 0;
   std::uint32_t rtt_max_ms = 0; ///< 0: no bound
   bool ordered = false;         ///< transports that keep the order
-  bool any_security = false;    ///< also ways without forward secrecy (spool, relay)
+  bool unordered = false;       ///< with `unreliable`: rather in datagrams than over a link
+  bool unreliable = false;
+  bool any_security = false; ///< also ways without forward secrecy (spool, relay)
 };
 
 inline constexpr std::size_t traces_listed_max = 100;

@@ -43,7 +43,10 @@ preference_request read_preferences(object_reader& in) {
   r.trust_min = static_cast<std::uint8_t>(in.number("trust_min", 0, 255, 0));
   r.rtt_max_ms = static_cast<std::uint32_t>(in.number("rtt_max_ms", 0, timeout_max_ms, 0));
   r.ordered = in.flag("ordered");
+  r.unordered = in.flag("unordered");
+  r.unreliable = in.flag("unreliable");
   r.any_security = in.flag("any_security");
+  if (r.ordered && r.unordered) in.problem("unordered", "a message needs the order or does not, not both");
   if (r.local && !r.within.empty()) in.problem("local", "a message stays here or within a domain, not both");
   return r;
 }
@@ -63,6 +66,7 @@ action read_send(context c) {
   r.expect_reply = c.in.flag("expect_reply");
   r.timeout = read_timeout(c.in, r.timeout);
   r.wants = read_preferences(c.in);
+  if (r.reliable && r.wants.unreliable) c.in.problem("unreliable", "a message is reliable or may get lost, not both");
   return [r, &b = c.backend] { return b.send(r); };
 }
 

@@ -17,7 +17,12 @@ inline std::shared_ptr<preference_request> add_preference_options(CLI::App& comm
   command.add_option("--trust-min", p->trust_min, "Only over nodes that are trusted so much, 0 to 255");
   command.add_option("--rtt-max", p->rtt_max_ms, "Only to nodes that are nearer, in milliseconds")
       ->check(CLI::Range(1, 3'600'000));
-  command.add_flag("--ordered", p->ordered, "Only over transports that keep the order");
+  auto* ordered = command.add_flag("--ordered", p->ordered, "Only over transports that keep the order");
+  command
+      .add_flag("--unordered", p->unordered,
+                "The order does not matter; with --unreliable: rather in datagrams than over a link")
+      ->excludes(ordered);
+  command.add_flag("--unreliable", p->unreliable, "It may get lost");
   command.add_flag("--any-security", p->any_security, "Ways without forward secrecy will do");
   return p;
 }
@@ -28,6 +33,8 @@ inline void put_preferences(nlohmann::json& request, const preference_request& p
   if (p.trust_min > 0) request["trust_min"] = p.trust_min;
   if (p.rtt_max_ms > 0) request["rtt_max_ms"] = p.rtt_max_ms;
   if (p.ordered) request["ordered"] = true;
+  if (p.unordered) request["unordered"] = true;
+  if (p.unreliable) request["unreliable"] = true;
   if (p.any_security) request["any_security"] = true;
 }
 

@@ -56,6 +56,8 @@ json constraints_of(const preference_request& wants) {
   if (wants.trust_min > 0) out["trust_min"] = wants.trust_min;
   if (wants.rtt_max_ms > 0) out["rtt_max_ms"] = wants.rtt_max_ms;
   if (wants.ordered) out["ordered"] = true;
+  if (wants.unordered) out["unordered"] = true;
+  if (wants.unreliable) out["unreliable"] = true;
   if (wants.any_security) out["security"] = "any";
   return out;
 }
@@ -204,6 +206,7 @@ runtime_backend::preferences(const preference_request& wants) {
   p.first.trust_min = wants.trust_min;
   p.first.rtt_max_ms = wants.rtt_max_ms;
   p.second.ordered = wants.ordered;
+  p.second.datagrams = wants.unordered && wants.unreliable;
   if (wants.any_security) p.second.security = security_kind::any;
   return p;
 }

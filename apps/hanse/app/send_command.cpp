@@ -106,12 +106,13 @@ void add_send(CLI::App& program, command_context& context) {
   s->add_option("--protocol", o->protocol, "NAME/VERSION")->required();
   s->add_option("--body", o->body, "A JSON list: the handler's arguments; @FILE or - reads it")->required();
   s->add_option("--from", o->from, "A local engine to send from; by default the node itself");
-  s->add_flag("--reliable", o->reliable, "Reliable causal delivery; waits for the acknowledgement");
+  auto* reliable = s->add_flag("--reliable", o->reliable, "Reliable causal delivery; waits for the acknowledgement");
   s->add_flag("--expect-reply", o->expect_reply, "Wait for the reply and print it");
   s->add_option("--timeout", o->timeout_ms, "Milliseconds to wait")
       ->capture_default_str()
       ->check(CLI::Range(1, 3'600'000));
   o->wants = add_preference_options(*s);
+  s->get_option("--unreliable")->excludes(reliable);
   s->footer("Example:\n  hanse send calculator --protocol calculator/1.0 --body '[\"add\", 3, 4]' --expect-reply");
   s->callback([&context, o] { send(context, *o); });
 }

@@ -50,10 +50,12 @@ enum class security_kind : std::uint8_t {
   encrypted = 1, ///< an encrypted, authenticated channel with forward secrecy
 };
 
+/// What is demanded of the way to the next node, and one wish.
 struct transport_preferences {
   bool ordered = false;
   bool reliable = false;
   security_kind security = security_kind::encrypted;
+  bool datagrams = false; ///< rather in datagrams than over a link: a wish of the sender, not on the wire
   friend bool operator==(const transport_preferences&, const transport_preferences&) = default;
 };
 

@@ -26,6 +26,17 @@ bool has_link_address(const address_selection& found, const address_policy& poli
   return std::ranges::any_of(found.candidates, [&](const auto& c) { return is_link(c, policy); });
 }
 
+bool offers(const address_selection& found, std::string_view scheme) {
+  return std::ranges::any_of(found.candidates, [&](const auto& c) { return c.address.scheme == scheme; });
+}
+
+/// Who has dialled us is answered in datagrams without an address.
+bool has_datagrams(const identity& node, const address_selection& found, const transport_preferences& wanted,
+                   const way_view& view, const address_policy& policy) {
+  if (wanted.ordered || wanted.reliable || !policy.schemes.contains("dtls")) return false;
+  return offers(found, "dtls") || view.has_datagram_link(node);
+}
+
 bool can_dial(const identity& node, const way_view& view, const address_policy& policy) {
   return !view.undialable(node) && has_link_address(addresses(node, by_link, view, policy), policy);
 }
@@ -81,17 +92,16 @@ expected<std::vector<identity>> find_relays(const identity& node, const way_view
 
 expected<way> choose_way(const identity& node, const transport_preferences& wanted, std::uint32_t ttl_ms,
                          const way_view& view, const address_policy& policy, const relay_predicate& may_relay) {
-  if (view.connected(node)) return way{};
+  const bool connected = view.connected(node);
+  if (connected && !wanted.datagrams) return way{};
   const auto found = addresses(node, wanted, view, policy);
+  const bool by_datagrams = has_datagrams(node, found, wanted, view, policy);
+  if (by_datagrams && wanted.datagrams && !view.datagrams_failed(node)) return way{"dtls", {}};
   const bool dialable = has_link_address(found, policy);
-  if (dialable && !view.undialable(node)) return way{};
-  const auto offers = [&](std::string_view scheme) {
-    return std::ranges::any_of(found.candidates, [&](const auto& c) { return c.address.scheme == scheme; });
-  };
-  const bool datagrams_do = policy.schemes.contains("dtls") && !wanted.ordered && !wanted.reliable;
-  if (offers("dtls") || (datagrams_do && view.has_datagram_link(node))) return way{"dtls", {}};
+  if (connected || (dialable && !view.undialable(node))) return way{};
+  if (by_datagrams) return way{"dtls", {}};
   error why;
-  if (offers("relay")) {
+  if (offers(found, "relay")) {
     auto relays = find_relays(node, view, policy, may_relay);
     if (relays) return way{"relay", std::move(*relays)};
     why = relays.error();

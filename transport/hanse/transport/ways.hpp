@@ -27,16 +27,18 @@ public:
   /// Nodes with a link whose adverts name `relay` as theirs: they keep a link to it.
   virtual std::vector<identity> neighbours_through(const identity& relay) const = 0;
   virtual bool has_datagram_link(const identity& node) const = 0;
-  virtual bool takes_bundles(const identity& node) const = 0; ///< it advertises that it does
+  virtual bool datagrams_failed(const identity& node) const = 0; ///< the last session with it could not be made
+  virtual bool takes_bundles(const identity& node) const = 0;    ///< it advertises that it does
 };
 
 /// Whether a node may pass a message on; for trust and scope.
 using relay_predicate = std::function<bool(const identity& relay)>;
 
-/// The way, first match: the link that is up; a link that can be dialled, unless the last dials failed; datagrams; the
-/// fewest relays; a link in spite of that; a bundle, if the message lives delay_tolerant_ttl_ms. `policy.schemes`: what
-/// this node is configured for and has a carrier for. Errors: `no_address` (none known, or no way to its relays),
-/// `constraint` (the demands exclude all), those of select_addresses.
+/// The way, first match: datagrams, if they are wished for and did not just fail; the link that is up; a link that can
+/// be dialled, unless the last dials failed; datagrams; the fewest relays; a link in spite of that; a bundle, if the
+/// message lives delay_tolerant_ttl_ms. `policy.schemes`: what this node is configured for and has a carrier for.
+/// Errors: `no_address` (none known, or no way to its relays), `constraint` (the demands exclude all), those of
+/// select_addresses.
 expected<way> choose_way(const identity& node, const transport_preferences& wanted, std::uint32_t ttl_ms,
                          const way_view& view, const address_policy& policy, const relay_predicate& may_relay);
 
