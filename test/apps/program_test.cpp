@@ -44,6 +44,7 @@ TEST_CASE("every command has help that ends with an example") {
                                                        {"add"},
                                                        {"send"},
                                                        {"ping"},
+                                                       {"inject"},
                                                        {"why"},
                                                        {"trust"},
                                                        {"trace"},

@@ -2,7 +2,8 @@
 # Topics by the command line, in three real nodes of one domain: the lines of docs/topics.md, order, history, tags, who
 # may publish, an unknown protocol. Usage: topics.sh HANSE
 . "$(dirname "${BASH_SOURCE[0]}")/nodes.bash"
-new_nodes '' a b c
+new_nodes '' a b
+new_nodes ', "testing": true' c
 ticket=$(value "$(cat a/ready)" ticket)
 for n in b c; do on "$n" add "$ticket" >/dev/null; done
 
@@ -64,4 +65,38 @@ pigeon=$(new_domain pigeon --protocol dissemination=carrier-pigeon/1)
 refused 'carrier-pigeon' on c domain join "$pigeon"
 tree=$(new_domain tree --protocol dissemination=plumtree/1 --parameter dissemination.activ=5)
 refused 'there is no parameter activ' on c domain join "$tree"
-echo "topics: 53 events, their order, history, tags, permissions, a restart: right"
+
+# Who may publish, of events that come from others: c lies, along a chain a - b - c, as it has banned a. What it may still
+# send comes to a through b; what it may not is dropped and counted by b, and goes no further.
+grove=$(new_domain grove --protocol dissemination=plumtree/1)
+on a domain publish grove.json >/dev/null
+for n in b c; do on $n domain join "$grove" >/dev/null; done
+for n in a b c; do until_says '"members": 3' on $n --json domain status grove; done
+leaves() { on a topic create --key leaves.key --domain grove --name leaves "$@" >/dev/null; }
+"$hanse" id new --no-passphrase --out leaves.key >/dev/null
+leaves
+for n in a b c; do
+  until_says leaves on $n topic list
+  on $n sub leaves --json >$n.leaves & nodes+=($!)
+done
+for n in a b c; do until_says '"joined": true' on $n --json topic show leaves; done
+on c trust a 0 >/dev/null
+for _ in $(seq 600); do [ "$(number "$(on c --json node status)" links)" = 1 ] && break; sleep 0.1; done
+refused '"testing": true' on b inject unauthorised_event leaves
+says 'sent 1' on c inject unauthorised_event leaves
+until_says forged cat a.leaves
+until_says forged cat b.leaves
+says '"unauthorised": 0' on b --json topic show leaves
+leaves --publisher "$(value "$(cat a/ready)" identity)" --publisher "$(value "$(cat b/ready)" identity)"
+until_says "\"version\": $(number "$(on a --json topic show leaves)" version)" on b --json topic show leaves
+denied() { number "$(on b --json counters)" permission_denied || echo 0; }
+before=$(denied)
+says 'sent 3' on c inject unauthorised_event leaves --count 3
+until_says '"unauthorised": 3' on b --json topic show leaves
+for _ in $(seq 600); do [ "$(denied)" -ge $((before + 3)) ] && break; sleep 0.1; done
+[ "$(denied)" -ge $((before + 3)) ] || fail "not counted: $(on b --json counters)"
+on b pub leaves --body '["last"]'
+for n in a b; do until_says last cat $n.leaves; done
+says '"unauthorised": 0' on a --json topic show leaves # they would have come before the last one
+for n in a b; do [ "$(grep -c forged $n.leaves)" = 1 ] || fail "$n saw what nobody may publish: $(cat $n.leaves)"; done
+echo "topics: 55 events, their order, history, tags, permissions here and elsewhere, a restart: right"

@@ -180,10 +180,11 @@ using topic_listener_actor = caf::typed_actor<caf::result<void>(std::vector<topi
 /// engines ask (topics.hpp).
 using topic_actor = caf::typed_actor<
     caf::result<void>(std::vector<inbound>), caf::result<void>(link_up_atom, identity),
-    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom),               //
-    caf::result<void>(domain_change), caf::result<void>(domain_role_changed),                //
-    caf::result<void>(learn_atom, std::vector<bytes>),                                       // signed topic adverts
-    caf::result<void>(publish_atom, topic_publication),                                      //
+    caf::result<void>(link_down_atom, identity), caf::result<void>(stop_atom), //
+    caf::result<void>(domain_change), caf::result<void>(domain_role_changed),  //
+    caf::result<void>(learn_atom, std::vector<bytes>),                         // signed topic adverts
+    caf::result<void>(publish_atom, topic_publication),                        //
+    caf::result<void>(inject_atom, identity, uint32_t), // testing: events in a topic, whoever may publish
     caf::result<uint64_t>(watch_atom, topic_wish), caf::result<void>(remove_atom, uint64_t), // a subscription
     caf::result<topic_fetch>(find_atom, uint64_t, uint32_t, uint32_t), // of it: at most so many; waits so many ms
     caf::result<void>(keep_atom, identity, bool),                      //

@@ -1,6 +1,7 @@
 // The topics of a node: what comes from the network, from domains and from timers. See the header.
 #include "hanse/actors/topic_engine.hpp"
 
+#include "hanse/actors/body.hpp"
 #include "hanse/actors/errors.hpp"
 #include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/internal/member_domains.hpp"
@@ -70,6 +71,15 @@ topic_actor::behavior_type topic_engine::make_behavior() {
                  }});
         finish_burst();
         return promise;
+      },
+      [this](inject_atom, const identity& topic, std::uint32_t count) -> caf::result<void> {
+        key_event_signer signer{*core_->key, machine_->random};
+        expected<unit> done = ok();
+        const shared_bytes body{*encode_body(std::string{"forged"})};
+        for (; done && count > 0 && epochs_ < topic_epochs_max; --count)
+          done = machine().forge(topic, signer, memory_.life + epochs_++, body, now());
+        finish_burst();
+        return done ? caf::result<void>{} : caf::result<void>{to_caf(done.error())};
       },
       [this](watch_atom, topic_wish& wish) -> caf::result<std::uint64_t> {
         auto token = subscribe(std::move(wish));

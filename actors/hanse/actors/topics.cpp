@@ -108,6 +108,10 @@ expected<unit> node_topics::keep(const identity& topic, bool wanted) {
   return ask<unit>(*core_, actor_, keep_atom_v, topic, wanted);
 }
 
+expected<unit> node_topics::inject(const identity& topic, std::uint32_t count) {
+  return ask<unit>(*core_, actor_, inject_atom_v, topic, count);
+}
+
 expected<topic_report> node_topics::await(const identity& topic, const std::function<bool(const topic_report&)>& done,
                                           std::uint32_t timeout_ms) {
   expected<topic_report> last = errc::not_found;

@@ -128,6 +128,10 @@ public:
   expected<topic_report> await(const identity& topic, const std::function<bool(const topic_report&)>& done,
                                std::uint32_t timeout_ms = 20'000);
 
+  /// For tests: sends `count` events of this node to the topic, whether it may publish or not; nothing comes to the
+  /// subscribers here. Errors: `not_found` (this node takes no part).
+  expected<unit> inject(const identity& topic, std::uint32_t count);
+
   expected<std::vector<topic_report>> reports();
   expected<topic_report> report(const identity& topic); ///< Errors: `not_found`
 

@@ -67,8 +67,9 @@ struct spawn_request {
 /// A fault made on purpose, for tests and the demo. Refused with `permission_denied` unless the node's configuration
 /// says "testing": true. The node that is asked sends the bad message, the target has to refuse and to count it.
 struct inject_request {
-  std::string kind;   ///< "broken_signature", "replay" (a valid message twice), "impostor" (a source hosted elsewhere)
-  std::string target; ///< an engine, by identity or name
+  std::string kind;   ///< "broken_signature", "replay" (a valid message twice), "impostor" (a source hosted elsewhere),
+                      ///< "unauthorised_event" (of the node's own, whether it may publish or not)
+  std::string target; ///< an engine, or a topic, by identity or name
   std::string claim;  ///< with "impostor": the engine whose identity is claimed; empty: any known one
   std::uint32_t count = 1;
 };

@@ -106,7 +106,7 @@ action read_export(context c) {
 
 action read_inject(context c) {
   inject_request r;
-  r.kind = c.in.required_choice("kind", {"broken_signature", "replay", "impostor"});
+  r.kind = c.in.required_choice("kind", {"broken_signature", "replay", "impostor", "unauthorised_event"});
   r.target = c.in.required_text("target");
   r.claim = c.in.text("claim");
   r.count = static_cast<std::uint32_t>(c.in.number("count", 1, 100'000, 1));

@@ -381,6 +381,11 @@ control_result runtime_backend::inject(const inject_request& request) {
   HANSE_CHECK(running());
   if (!config_.testing)
     return error{errc::permission_denied, "this node is not for testing; set \"testing\": true in its configuration"};
+  if (request.kind == "unauthorised_event") {
+    HANSE_TRY(const auto topic, resolve_topic(request.target));
+    HANSE_CHECK(topics_->inject(topic, request.count));
+    return json{{"sent", request.count}};
+  }
   HANSE_TRY(auto target, resolve(request.target));
   identity claim;
   if (!request.claim.empty()) {

@@ -117,6 +117,26 @@ void add_send(CLI::App& program, command_context& context) {
   s->callback([&context, o] { send(context, *o); });
 }
 
+void add_inject(CLI::App& program, command_context& context) {
+  auto* i = program.add_subcommand("inject", "For tests: make a node send what others have to refuse and to count");
+  auto request = std::make_shared<json>(json{{"command", "inject"}});
+  const auto text = [&](const char* name, const char* key, const char* about) {
+    return i->add_option_function<std::string>(
+        name, [=](const std::string& value) { (*request)[key] = value; }, about);
+  };
+  text("KIND", "kind", "broken_signature, replay, impostor, or unauthorised_event")->required();
+  text("TARGET", "target", "An engine, or for unauthorised_event a topic; by identity or name")->required();
+  text("--claim", "claim", "For impostor: the engine that it says it is");
+  i->add_option_function<std::uint32_t>(
+       "--count", [=](const std::uint32_t& value) { (*request)["count"] = value; }, "So many, by default one")
+      ->check(CLI::Range(1, 100'000));
+  i->footer("Example: with \"testing\": true in the configuration of the node\n  hanse inject replay echo --count 3");
+  i->callback([&context, request] {
+    auto answer = context.ask("inject", *request);
+    if (answer) context.print(*answer, [&] { context.out << "sent " << answer->at("sent") << '\n'; });
+  });
+}
+
 void add_export_import(CLI::App& engine_command, command_context& context) {
   auto* exp = engine_command.add_subcommand("export", "Stop an engine and put all it needs elsewhere into a file");
   auto name = std::make_shared<std::string>();
@@ -159,6 +179,8 @@ void add_send_commands(CLI::App& program, command_context& context) {
   p->add_option("--timeout", *timeout, "Milliseconds to wait")->capture_default_str()->check(CLI::Range(1, 3'600'000));
   p->footer("Example:\n  hanse ping echo");
   p->callback([&context, destination, timeout] { ping(context, *destination, *timeout); });
+
+  add_inject(program, context);
 }
 
 void add_engine_commands(CLI::App& program, command_context& context) {

@@ -304,6 +304,23 @@ expected<unit> topics::publish(const identity& topic, const identity& publisher,
   return it->second->multicast.publish(publisher, std::move(body), mode, now);
 }
 
+expected<unit> topics::forge(const identity& topic, event_signer& signer, std::uint64_t epoch, shared_bytes body,
+                             time_ms now) {
+  const auto it = impl_->instances_.find(topic);
+  if (it == impl_->instances_.end()) return error{errc::not_found, "this node takes no part in the topic"};
+  topic_event e;
+  e.topic = topic;
+  e.chain = {signer.publisher(), epoch};
+  e.seq = 1;
+  e.published_ms = now;
+  e.body = std::move(body);
+  const auto wire = encode(e);
+  const byte_view view{wire};
+  const auto id = event_id(wire);
+  it->second->effects.emplace_back(multicast_broadcast{seal_parcel(signer, {&view, 1}, {&id, 1}).wire});
+  return ok();
+}
+
 expected<unit> topics::receive(const identity& from, byte_view body, time_ms now, topics_effects& out) {
   return impl_->receive(from, body, now, out);
 }

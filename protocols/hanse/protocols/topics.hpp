@@ -143,6 +143,11 @@ public:
   expected<unit> publish(const identity& topic, const identity& publisher, shared_bytes body, event_mode mode,
                          time_ms now);
 
+  /// For tests: spreads an event of `signer`, whether it may publish or not, as a lying node could. Nothing is kept
+  /// here. `epoch` is higher each time. Errors: `not_found` (this node does not take part).
+  expected<unit> forge(const identity& topic, event_signer& signer, std::uint64_t epoch, shared_bytes body,
+                       time_ms now);
+
   // --- network ---
 
   /// A body of `topics_protocol_name` from another node. Errors: those of msgpack_reader and of what is inside,
