@@ -68,6 +68,8 @@ TEST_CASE("every command has help that ends with an example") {
                                                        {"domain", "status"},
                                                        {"domain", "find"},
                                                        {"domain", "graph"},
+                                                       {"spool"},
+                                                       {"spool", "ls"},
                                                        {"cluster"},
                                                        {"cluster", "run"},
                                                        {"new"},

@@ -61,6 +61,7 @@ says 7 sum $loose
 says 'by dtls' way_of $loose
 if [[ $(way_of) == *dtls* ]]; then fail "an ordinary message went by datagrams"; fi
 says acknowledged on c send d-calculator --protocol calculator/1.0 --body '["add", 3, 4]' --reliable --unordered
+refused 'no spool' on c spool ls
 on d node stop >/dev/null
 sed -i 's/, "dtls:[^"]*"//; s/, "dtls"//' d/config.json
 started d

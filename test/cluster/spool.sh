@@ -64,6 +64,10 @@ rm -f spool-a/* spool-b/*
 on a send b-calculator --protocol calculator/1.0 --body '["add", 1, 1]' $any >/dev/null
 for _ in $(seq 600); do ls spool-a/*.bundle >/dev/null 2>&1 && break; sleep 0.1; done
 f=$(basename spool-a/*.bundle)
+[ "$(on a spool ls | tail -n +2 | wc -l)" = 1 ] || fail "not one bundle: $(on a spool ls)"
+says "$f" on a spool ls
+[ "$(value "$(on a --json spool ls)" recipient)" = "$b" ] || fail "for whom: $(on a --json spool ls)"
+[ "$(number "$(on a --json spool ls)" octets)" = "$(wc -c <"spool-a/$f")" ] || fail "its size: $(on a --json spool ls)"
 { head -c 300 "spool-a/$f"; printf 'x'; tail -c +302 "spool-a/$f"; } >bad
 cp bad "spool-b/$f"
 until_counts b bad_checksum 1

@@ -70,6 +70,7 @@ void add_domain_commands(CLI::App& program, command_context& context);
 void add_topic_commands(CLI::App& program, command_context& context);
 void add_content_commands(CLI::App& program, command_context& context);
 void add_block_commands(CLI::App& program, command_context& context);
+void add_spool_commands(CLI::App& program, command_context& context);
 void add_cluster_commands(CLI::App& program, command_context& context);
 void add_sim_commands(CLI::App& program, command_context& context);
 void add_new_commands(CLI::App& program, command_context& context);

@@ -117,6 +117,12 @@ struct block_request {
   std::uint32_t count = 256;
 };
 
+/// `hanse spool ls`.
+struct spool_request {
+  std::string after; ///< a file name; empty: from the first
+  std::uint32_t count = 256;
+};
+
 /// What may come with a request, and what may be told before its answer.
 struct control_channel {
   int file = -1; ///< an open file of the client's, for as long as the call; -1: none
@@ -197,6 +203,10 @@ public:
   /// Answers of the actions: runtime_blocks.cpp. The default: a node without blocks. `put` reads the channel's file to
   /// its end, `get` writes to it; both take as long as they take, with progress several times a second.
   virtual control_result block(const block_request& request, const control_channel& channel);
+
+  /// Answer: directory; files: [{file, octets, recipient, name (of a known node), here (for this node), expires_ms}] in
+  /// order of their names; recipient and expires_ms are null for what is no bundle; now_ms. The default: no spool.
+  virtual control_result spool(const spool_request& request);
 
   /// Stops the node cleanly: adverts and streams are durable, links closed. Called once, from the main thread; returns
   /// when all is down. The other calls answer `cancelled` from then on.

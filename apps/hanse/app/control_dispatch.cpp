@@ -209,6 +209,13 @@ action block_reader(context c) {
   return [r, &b = c.backend, &channel = c.channel] { return b.block(r, channel); };
 }
 
+action read_spool(context c) {
+  spool_request r;
+  r.after = c.in.text("after");
+  r.count = static_cast<std::uint32_t>(c.in.number("count", 1, 1024, 256));
+  return [r, &b = c.backend] { return b.spool(r); };
+}
+
 /// For the commands with nothing but one text.
 template <control_result (control_backend::*Call)(const std::string&)>
 action one_text(context c, const char* key) {
@@ -255,6 +262,7 @@ const std::map<std::string, reader, std::less<>> commands{
     {"block_list", block_reader<3>},
     {"block_gc", block_reader<4>},
     {"block_verify", block_reader<5>},
+    {"spool_list", read_spool},
     {"domain_enter", domain_reader<0>},
     {"domain_publish", domain_reader<1>},
     {"domain_leave", domain_reader<2>},
@@ -292,6 +300,10 @@ control_result control_backend::topic(const topic_request&) {
 
 control_result control_backend::block(const block_request&, const control_channel&) {
   return error{errc::unsupported_protocol, "this node stores no blocks"};
+}
+
+control_result control_backend::spool(const spool_request&) {
+  return error{errc::unsupported_protocol, "this node has no spool"};
 }
 
 control_result dispatch_control(control_backend& backend, std::string_view line,

@@ -68,6 +68,7 @@ int run_program(int argc, const char* const* argv, std::ostream& out, std::ostre
   add_dashboard_command(program, context);
   add_content_commands(program, context);
   add_block_commands(program, context);
+  add_spool_commands(program, context);
   add_cluster_commands(program, context);
   add_sim_commands(program, context);
   add_new_commands(program, context);

@@ -49,6 +49,7 @@ public:
   control_result domain(const domain_request& request) override;
   control_result topic(const topic_request& request) override;
   control_result block(const block_request& request, const control_channel& channel) override;
+  control_result spool(const spool_request& request) override;
   void stop() override;
 
 private:
