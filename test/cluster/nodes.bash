@@ -31,6 +31,7 @@ refused() { # refused TEXT COMMAND…
   [[ $said == *"$text"* ]] || fail "$*: does not say $text, but: $said"
 }
 started() { # started NODE: until it is ready
+  : >"$1/ready" # of an earlier life
   "$hanse" --json node run "$1/config.json" >"$1/ready" 2>>"$1/log" &
   nodes+=($!)
   for _ in $(seq 300); do grep -q ready "$1/ready" && return; kill -0 $! || fail "$1 ended"; sleep 0.1; done
