@@ -17,7 +17,7 @@ using internal::ask;
 namespace {
 
 constexpr std::size_t piece_size = 1024 * 1024;        // octets of content read at once, and of blocks in one message
-constexpr std::size_t batches_max = 3;                 // under way to the actor
+constexpr std::size_t batches_max = 8;                 // under way to the actor: encoded while it commits
 constexpr std::uint32_t part_ms = 250;                 // between two looks at the watch
 constexpr auto disk_timeout = std::chrono::minutes{2}; // a guess, for a disk that is very busy
 

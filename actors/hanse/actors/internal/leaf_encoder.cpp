@@ -37,8 +37,7 @@ leaf_encoding::~leaf_encoding() {
 
 void leaf_encoding::add(block_batch piece) {
   assert(!full());
-  if (encoders_.size() < leaf_encoders)
-    encoders_.push_back(self_->spawn<caf::detached>(leaf_encoder, secret_));
+  if (encoders_.size() < leaf_encoders) encoders_.push_back(self_->spawn<caf::detached>(leaf_encoder, secret_));
   pieces_.push_back(compat::request(self_.ptr(), encoders_[next_], encoding_timeout, put_atom_v, std::move(piece)));
   next_ = (next_ + 1) % leaf_encoders;
 }
@@ -52,7 +51,8 @@ expected<encoded_leaves> leaf_encoding::take() {
       [&result](block_batch& batch, const std::vector<bytes>& keys) {
         for (std::size_t i = 0; i < batch.names.size(); ++i) {
           auto& pair = result->pairs.emplace_back(eris_pair{batch.names[i], {}});
-          std::copy_n(keys.at(0).begin() + static_cast<std::ptrdiff_t>(i * pair.key.size()), pair.key.size(), pair.key.begin());
+          std::copy_n(keys.at(0).begin() + static_cast<std::ptrdiff_t>(i * pair.key.size()), pair.key.size(),
+                      pair.key.begin());
         }
         result->batch = std::move(batch);
       },
