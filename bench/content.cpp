@@ -99,6 +99,9 @@ struct host {
   }
   void enter(const signed_domain_advert& advert, std::size_t members) {
     must(domains->enter({advert, {}, "", ""}), "enter");
+    await_members(members);
+  }
+  void await_members(std::size_t members) {
     for (int i = 0; i < 6000; ++i, std::this_thread::sleep_for(std::chrono::milliseconds{5})) {
       const auto r = must(blocks->report(), "report");
       if (!r.domains.empty() && r.domains.front().members >= members) return;
@@ -120,7 +123,7 @@ content_sink count_into(std::uint64_t& octets) {
   };
 }
 
-/// The one that gets: told the domain and the capability.
+/// The one that gets: told the domain; once both are in it, the capability.
 int run_getter(const std::filesystem::path& directory, int in, int out) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   init_global_meta_objects();
@@ -128,9 +131,10 @@ int run_getter(const std::filesystem::path& directory, int in, int out) {
   host h{2, directory};
   std::string ticket, urn, word;
   std::uint64_t size = 0;
-  if (!(std::cin >> ticket >> urn >> size)) return 1;
+  if (!(std::cin >> ticket)) return 1;
   const auto advert = must(parse_domain_ticket(ticket), "ticket");
   h.enter(advert, 2);
+  if (::write(out, "in.\n", 4) != 4 || !(std::cin >> urn >> size)) return 1;
   const content_get_wish wish{.domain = advert.value.domain, .content = must(parse_eris_urn(urn), "capability")};
   const auto get = [&] {
     std::uint64_t came = 0;
@@ -188,14 +192,19 @@ int run(std::uint64_t octets, const std::filesystem::path& directory) {
                               }),
                 "put");
   });
-  const auto line = to_ticket(advert) + " " + to_urn(kept->content) + " " + std::to_string(octets) + "\n";
-  const auto cpu = cpu_seconds();
   char answer[4];
-  if (::write(to[1], line.data(), line.size()) < 0 || ::read(from[0], answer, 4) != 4) return 1;
+  const auto tell = [&](const std::string& line) {
+    return ::write(to[1], line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+           ::read(from[0], answer, 4) == 4;
+  };
+  if (!tell(to_ticket(advert) + "\n")) return 1;
+  h.await_members(2); // else it serves nobody yet, and is asked again a second later
+  const auto cpu = cpu_seconds();
+  if (!tell(to_urn(kept->content) + " " + std::to_string(octets) + "\n")) return 1;
   std::printf("%-44s %8s %14.0f %12ld\n", "  of which the one that serves", "",
               static_cast<double>(octets) / 1e6 / (cpu_seconds() - cpu), memory_mib());
   std::fflush(stdout);
-  if (::write(to[1], "on\n", 3) != 3 || ::read(from[0], answer, 4) != 4) return 1;
+  if (!tell("on\n")) return 1;
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -185,6 +185,58 @@ TEST_CASE_FIXTURE(block_fixture, "an engine puts and gets whole contents by type
   CHECK(b->blocks->get(domain, large->content, 1024 * 1024).code() == errc::too_long);
 }
 
+TEST_CASE_FIXTURE(block_fixture, "content that is encoded in pieces at once is the content that is encoded in one") {
+  auto a = host(232);
+  const auto domain = domain_of(271, {a.get()});
+  constexpr std::size_t piece = 1024 * 1024;
+  for (const std::size_t size : {piece - 1, piece, piece + 1, 9 * piece, 9 * piece + 5}) {
+    CAPTURE(size);
+    const auto content = content_of(size, size);
+    std::uint64_t seen = 0;
+    byte_view rest{content};
+    const auto read = [&rest](std::span<std::byte> into) -> expected<std::size_t> {
+      const auto some_of = std::min({into.size(), rest.size(), std::size_t{300'000}});
+      std::copy_n(rest.begin(), some_of, into.begin());
+      rest = rest.subspan(some_of);
+      return some_of;
+    };
+    auto kept = a->blocks->put({.domain = domain}, read, [&seen](const put_progress& p) {
+      const auto grows = p.octets >= seen;
+      seen = p.octets;
+      return grows;
+    });
+    REQUIRE(kept);
+    CHECK(kept->octets == size);
+    auto whole = ask(a->blocks->handle(), put_atom_v, content_wish{.domain = domain}, std::vector<bytes>{content});
+    REQUIRE(whole);
+    CHECK(whole->content == kept->content);
+    auto got = a->blocks->get(domain, kept->content, size);
+    REQUIRE(got);
+    CHECK((*got == content));
+  }
+}
+
+TEST_CASE_FIXTURE(block_fixture,
+                  "a put that is called off, or whose source fails, in its midst ends, and the node goes on") {
+  auto a = host(233);
+  const auto domain = domain_of(272, {a.get()});
+  const auto content = content_of(12, 4 * some);
+  std::uint64_t looks = 0;
+  byte_view rest{content};
+  const auto read = [&rest](std::span<std::byte> into) -> expected<std::size_t> {
+    if (rest.size() < some) return error{errc::io_error, "the pipe broke"};
+    const auto size = std::min(into.size(), rest.size());
+    std::copy_n(rest.begin(), size, into.begin());
+    rest = rest.subspan(size);
+    return size;
+  };
+  CHECK(a->blocks->put({.domain = domain}, read, [&looks](const auto&) { return ++looks < 6; }).code() ==
+        errc::cancelled);
+  rest = content;
+  CHECK(a->blocks->put({.domain = domain}, read).code() == errc::io_error);
+  CHECK(a->blocks->put({.domain = domain}, content));
+}
+
 TEST_CASE_FIXTURE(block_fixture, "a get that was interrupted by a restart goes on with what is in the store") {
   temporary_directory dir;
   auto a = host(211);

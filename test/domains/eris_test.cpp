@@ -223,6 +223,30 @@ TEST_CASE("the convergence secret decides whether equal content gives equal bloc
   for (const auto& [name, block] : secret) CHECK_FALSE(plain.contains(name));
 }
 
+TEST_CASE("leaves that were made elsewhere, in any order, make the same tree") {
+  const auto content = sample(300'000); // three levels of small blocks
+  const auto size = octets_of(eris_block_size::small);
+  const eris_key secret{std::byte{7}};
+  block_map blocks, again;
+  const auto c = encode_all(content, eris_block_size::small, blocks, secret);
+  const auto whole = content.size() / size;
+  std::vector<eris_pair> leaves(whole);
+  for (std::size_t i = whole; i-- > 0;) {
+    auto block = to_bytes(byte_view{content}.subspan(i * size, size));
+    leaves[i] = make_eris_leaf(secret, block, block); // in the same place
+    again[leaves[i].reference] = block;
+  }
+  eris_encoder encoder{eris_block_size::small, secret, [&](const digest& r, byte_view b) {
+                         again[r] = to_bytes(b);
+                         return ok();
+                       }};
+  for (const auto& leaf : leaves) REQUIRE(encoder.add_leaf(leaf));
+  REQUIRE(encoder.update(byte_view{content}.subspan(whole * size)));
+  CHECK(*encoder.finish() == c);
+  CHECK(encoder.content_size() == content.size());
+  CHECK((again == blocks));
+}
+
 TEST_CASE("a sink's error stops the encoder, and stays") {
   int blocks = 0;
   eris_encoder encoder{eris_block_size::small, {}, [&](const digest&, byte_view) -> expected<unit> {

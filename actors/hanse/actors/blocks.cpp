@@ -1,11 +1,12 @@
 // Content between a thread of the program and the node's blocks. See the header. Encoding, which costs most, is done in
-// the thread that puts, so that the actor only waits for the disk.
+// the thread that puts, and that of long content by two actors, so that the blocks' actor only waits for the disk.
 #include "hanse/actors/blocks.hpp"
 
 #include "hanse/actors/block_database.hpp"
 #include "hanse/actors/block_engine.hpp"
 #include "hanse/actors/internal/ask.hpp"
 #include "hanse/actors/internal/change_signal.hpp"
+#include "hanse/actors/internal/leaf_encoder.hpp"
 
 #include <deque>
 
@@ -16,7 +17,7 @@ using internal::ask;
 namespace {
 
 constexpr std::size_t piece_size = 1024 * 1024;        // octets of content read at once, and of blocks in one message
-constexpr std::size_t batches_max = 3;                 // under way to the actor
+constexpr std::size_t batches_max = 8;                 // under way to the actor: encoded while it commits
 constexpr std::uint32_t part_ms = 250;                 // between two looks at the watch
 constexpr auto disk_timeout = std::chrono::minutes{2}; // a guess, for a disk that is very busy
 
@@ -47,6 +48,8 @@ public:
     return receive<Result>(request(std::forward<Ts>(xs)...));
   }
 
+  caf::scoped_actor& self() noexcept { return self_; }
+
 private:
   const node_core& core_;
   const block_actor& actor_;
@@ -56,11 +59,10 @@ private:
 /// Encoded blocks on their way to the actor: few messages, each large.
 class batch_sender {
 public:
-  batch_sender(caller& to, const identity& domain, time_ms until, eris_block_size size) : to_(to) {
-    batch_.domain = domain;
-    batch_.until = until;
-    batch_.size = size;
-  }
+  batch_sender(caller& to, const identity& domain, time_ms until, eris_block_size size)
+      : to_(to), batch_{domain, until, size, {}, {}} {}
+
+  block_batch empty_batch() const { return {batch_.domain, batch_.until, batch_.size, {}, {}}; }
 
   expected<unit> add(const digest& name, byte_view block) {
     if (batch_.octets.capacity() == 0) batch_.octets.reserve(piece_size + stored_block_size_max);
@@ -68,6 +70,12 @@ public:
     batch_.octets.insert(batch_.octets.end(), block.begin(), block.end());
     if (batch_.octets.size() < piece_size) return ok();
     return send();
+  }
+
+  expected<unit> send(block_batch batch) {
+    if (flights_.size() >= batches_max) HANSE_CHECK(land());
+    flights_.push_back(to_.request(put_atom_v, std::move(batch)));
+    return ok();
   }
 
   expected<unit> finish() {
@@ -79,10 +87,7 @@ public:
 private:
   expected<unit> send() {
     if (batch_.names.empty()) return ok();
-    if (flights_.size() >= batches_max) HANSE_CHECK(land());
-    auto next = block_batch{batch_.domain, batch_.until, batch_.size, {}, {}};
-    flights_.push_back(to_.request(put_atom_v, std::exchange(batch_, std::move(next))));
-    return ok();
+    return send(std::exchange(batch_, empty_batch()));
   }
   expected<unit> land() {
     auto first = std::move(flights_.front());
@@ -166,11 +171,24 @@ expected<content_kept> node_blocks::put(const content_wish& wish, const content_
   batch_sender blocks{to, wish.domain, kept.until, block};
   eris_encoder encoder{block, secret,
                        [&blocks](const digest& name, byte_view octets) { return blocks.add(name, octets); }};
-  for (; size != 0; progress.octets = encoder.content_size()) {
+  internal::leaf_encoding leaves{to.self(), secret};
+  const auto take = [&]() -> expected<unit> {
+    HANSE_TRY(auto done, leaves.take());
+    for (const auto& leaf : done.pairs) HANSE_CHECK(encoder.add_leaf(leaf));
+    return blocks.send(std::move(done.batch));
+  };
+  for (; size == piece_size; progress.octets = encoder.content_size()) {
     if (watch && !watch(progress)) return errc::cancelled;
-    HANSE_CHECK(encoder.update(byte_view{piece}.first(size)));
-    HANSE_TRY(size, size < piece.size() ? expected<std::size_t>{std::size_t{0}} : fill(source, piece));
+    if (leaves.full()) HANSE_CHECK(take());
+    auto next = blocks.empty_batch();
+    next.octets = std::exchange(piece, bytes(piece_size));
+    leaves.add(std::move(next));
+    HANSE_TRY(size, fill(source, piece));
   }
+  while (!leaves.empty()) HANSE_CHECK(take());
+  progress.octets = encoder.content_size();
+  if (size != 0 && watch && !watch(progress)) return errc::cancelled;
+  HANSE_CHECK(encoder.update(byte_view{piece}.first(size)));
   HANSE_TRY(kept.content, encoder.finish());
   HANSE_CHECK(blocks.finish());
   kept.octets = encoder.content_size();

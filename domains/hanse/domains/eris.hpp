@@ -77,6 +77,10 @@ expected<eris_capability> parse_eris_urn(std::string_view text);
 /// Takes a block that the encoder made. The view is valid during the call. An error stops the encoder.
 using eris_block_sink = std::function<expected<unit>(const digest& reference, byte_view block)>;
 
+/// Makes a leaf of `content`, which fills a block: encrypts it into `block`, of the same size or the same memory.
+/// Leaves do not depend on each other, so several may be made at once, in any order.
+eris_pair make_eris_leaf(const eris_key& convergence_secret, byte_view content, std::span<std::byte> block) noexcept;
+
 /// Encodes a stream. Memory: a block for the content and one per level above, so below 224 KiB. Blocks come children
 /// first; equal blocks come again. Not thread-safe.
 class eris_encoder {
@@ -85,6 +89,10 @@ public:
 
   /// Takes more content, as much as you like. Errors: the sink's; after one the encoder only returns it.
   expected<unit> update(byte_view content);
+
+  /// The next content, as a leaf that make_eris_leaf made under the same secret; its block is the caller's to keep, and
+  /// does not come to the sink. Precondition: all content so far fills blocks. Errors: as of update.
+  expected<unit> add_leaf(const eris_pair& leaf);
 
   /// Ends the content. Call once. Errors: the sink's.
   expected<eris_capability> finish();

@@ -7,6 +7,14 @@
 
 namespace hanse {
 
+eris_pair make_eris_leaf(const eris_key& convergence_secret, byte_view content, std::span<std::byte> block) noexcept {
+  eris_pair pair;
+  pair.key = blake2b_256_keyed(convergence_secret, content).octets;
+  chacha20_xor(block, content, pair.key, 0);
+  pair.reference = blake2b_256(block);
+  return pair;
+}
+
 eris_encoder::eris_encoder(eris_block_size size, const eris_key& convergence_secret, eris_block_sink sink)
     : size_(size), secret_(convergence_secret), sink_(std::move(sink)), cipher_(octets_of(size)) {
   pending_.reserve(octets_of(size));
@@ -35,12 +43,16 @@ expected<unit> eris_encoder::update(byte_view content) {
 }
 
 expected<unit> eris_encoder::leaf(byte_view content) {
-  eris_pair pair;
-  pair.key = blake2b_256_keyed(secret_, content).octets;
-  chacha20_xor(cipher_, content, pair.key, 0);
-  pair.reference = blake2b_256(cipher_);
+  const auto pair = make_eris_leaf(secret_, content, cipher_);
   HANSE_CHECK(sink_(pair.reference, cipher_));
   return add(0, pair);
+}
+
+expected<unit> eris_encoder::add_leaf(const eris_pair& leaf) {
+  assert(pending_.empty());
+  if (failed_) return *failed_;
+  content_size_ += octets_of(size_);
+  return note(add(0, leaf));
 }
 
 expected<unit> eris_encoder::add(std::size_t level, const eris_pair& pair) {
