@@ -17,7 +17,8 @@ control_result runtime_backend::spool(const spool_request& request) {
   HANSE_CHECK(running());
   const auto& path = config_.spool.directory;
   if (path.empty())
-    return error{errc::not_found, "this node has no spool; name one in its configuration: \"listen\": [\"spool:///DIR\"]"};
+    return error{errc::not_found,
+                 "this node has no spool; name one in its configuration: \"listen\": [\"spool:///DIR\"]"};
   HANSE_TRY(const auto directory, spool_directory::open(path));
   HANSE_TRY(const auto names, directory.list(spool_files_max));
   auto files = json::array();
@@ -25,7 +26,7 @@ control_result runtime_backend::spool(const spool_request& request) {
     std::error_code gone; // taken or carried away meanwhile
     const auto octets = std::filesystem::file_size(path / *i, gone);
     if (gone) continue;
-    json file{{"file", *i},  {"octets", octets}, {"recipient", nullptr},
+    json file{{"file", *i}, {"octets", octets}, {"recipient", nullptr},
               {"name", ""}, {"here", false},    {"expires_ms", nullptr}};
     if (const auto name = parse_bundle_name(*i)) {
       file["recipient"] = to_string(name->recipient);
