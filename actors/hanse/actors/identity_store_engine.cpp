@@ -9,6 +9,20 @@
 
 namespace hanse {
 
+namespace {
+
+/// Nothing is noted of one more node when the table is full.
+void note_failure(std::map<identity, time_ms>& failures, const identity& node, time_ms now) {
+  if (failures.size() < undialable_max || failures.contains(node)) failures[node] = now;
+}
+
+bool failed_lately(const std::map<identity, time_ms>& failures, const identity& node, time_ms now) {
+  const auto i = failures.find(node);
+  return i != failures.end() && now < i->second + dial_again_ms;
+}
+
+} // namespace
+
 identity_store_engine::identity_store_engine(pointer self, services_ptr services, identity_store_options options,
                                              std::vector<record> restored, std::shared_ptr<identity_store_peers> peers)
     : self_(self), services_(std::move(services)), options_(std::move(options)), actors_(std::move(peers)) {
@@ -126,8 +140,7 @@ identity_store_actor::behavior_type identity_store_engine::make_behavior() {
       },
       [this](adverts_atom, bool) { return introduction(); },
       [this](unsent_atom, const identity& node) {
-        if (connected(node) || (undialable_.size() >= undialable_max && !undialable_.contains(node))) return;
-        undialable_[node] = services_->now_ms();
+        if (!connected(node)) note_failure(undialable_, node, services_->now_ms());
       },
       [this](listen_atom, const std::string& scheme, bool there) { set_carrier(scheme, there); },
       [this](claim_atom, const identity& destination, bool claimed) { set_claimed(destination, claimed); },
@@ -157,13 +170,11 @@ address_origin identity_store_engine::origin_of(const identity& node) const {
 }
 
 bool identity_store_engine::undialable(const identity& node) const {
-  const auto i = undialable_.find(node);
-  return i != undialable_.end() && services_->now_ms() < i->second + dial_again_ms;
+  return failed_lately(undialable_, node, services_->now_ms());
 }
 
 bool identity_store_engine::datagrams_failed(const identity& node) const {
-  const auto i = without_datagrams_.find(node);
-  return i != without_datagrams_.end() && services_->now_ms() < i->second + dial_again_ms;
+  return failed_lately(without_datagrams_, node, services_->now_ms());
 }
 
 std::vector<identity> identity_store_engine::neighbours_through(const identity& relay) const {
@@ -188,9 +199,8 @@ void identity_store_engine::set_carrier(const std::string& scheme, bool there) {
     if (node && there) {
       datagram_links_.insert(*node);
       without_datagrams_.erase(*node);
-    } else if (node && datagram_links_.erase(*node) == 0 &&
-               (without_datagrams_.size() < undialable_max || without_datagrams_.contains(*node))) {
-      without_datagrams_[*node] = services_->now_ms();
+    } else if (node && datagram_links_.erase(*node) == 0) {
+      note_failure(without_datagrams_, *node, services_->now_ms());
     }
     compat::send(self_, actors_->router, changed_atom_v);
     return;
