@@ -295,3 +295,65 @@ TEST_CASE_FIXTURE(topic_fixture, "an event that is larger than one may be goes a
   // A body that claims to be a capability is no event.
   CHECK(a->topics->publish(topic, shared_bytes{bytes{std::byte{0xc1}, std::byte{1}}}).code() == errc::bad_value);
 }
+
+TEST_CASE_FIXTURE(topic_fixture,
+                  "events that no node has at hand any more are read from the archive of one that keeps the topic") {
+  temporary_directory dir;
+  auto b = host(113);
+  identity topic;
+  std::vector<std::string> all;
+  for (int i = 0; i < 2500; ++i) all.push_back("event " + std::to_string(i));
+  all.push_back(std::string(300 * 1024, 'x')); // goes as content of its own
+  all.push_back("last");
+  {
+    auto a = host(112, dir.path);
+    const auto domain = domain_of(155, {a.get(), b.get()});
+    const auto advert = topic_of(165, domain);
+    topic = advert.value.topic;
+    REQUIRE(a->topics->add(advert));
+    REQUIRE(eventually([&] { return b->topics->report(topic).has_value(); }));
+    REQUIRE(a->topics->keep(topic, true));
+    REQUIRE(joins(*a, topic));
+    for (const auto& t : all) REQUIRE(a->topics->publish(topic, text(t)));
+    const auto archive = a->topics->report(topic)->archive;
+    REQUIRE(archive);
+    CHECK(archive->events + archive->unsealed >= 2500);
+    CHECK(archive->segments >= 1);
+  }
+  auto a = host(112, dir.path); // what it had at hand is gone: nobody else took part
+  REQUIRE(b->node->add(a->node->ticket()));
+  REQUIRE(joins(*a, topic));
+  CHECK(a->topics->report(topic)->info.multicast.stored == 0);
+  CHECK(a->topics->report(topic)->archive->events == all.size());
+  CHECK(a->topics->report(topic)->archive->lost == 0);
+
+  // An actor at another node, all of it; then what is published from now on.
+  auto log = std::make_shared<event_log>();
+  REQUIRE(b->topics->listen(topic, listener(system, log), 100'000));
+  REQUIRE(joins(*b, topic));
+  REQUIRE(a->topics->publish(topic, text("live")));
+  CHECK(eventually([&] { return log->size() == all.size() + 1; }));
+  const auto is_all = [&](const std::vector<std::string>& got) {
+    return got.size() == all.size() + 1 && std::ranges::equal(all, std::span{got}.first(all.size())) &&
+           got.back() == "live";
+  };
+  {
+    std::lock_guard guard{log->mutex};
+    CHECK(is_all(log->texts));
+  }
+  // Who fetches, at both: the latest few, of which one is at hand.
+  for (auto* h : {a.get(), b.get()}) {
+    auto subscription = h->topics->open(topic, 3);
+    REQUIRE(subscription);
+    std::vector<std::string> got;
+    CHECK(eventually([&] {
+      auto fetched = h->topics->fetch(*subscription, 100, 50);
+      REQUIRE(fetched);
+      for (auto& e : fetched->events) got.push_back(std::get<0>(*decode_body<std::string>(e.body.view())));
+      return got.size() >= 3;
+    }));
+    CHECK(got == std::vector<std::string>{all[2500], "last", "live"});
+  }
+  REQUIRE(a->topics->keep(topic, false));
+  CHECK_FALSE(a->topics->report(topic)->archive);
+}

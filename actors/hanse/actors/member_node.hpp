@@ -28,12 +28,13 @@ struct member_node {
     return *this;
   }
 
-  /// Errors: those of `start` of the parts.
+  /// Blocks are kept in the node's data directory, unless `b` names another one. Errors: those of `start` of the parts.
   static expected<member_node> start(caf::actor_system& system, node_options options, domain_options d = {},
                                      topic_options t = {}, block_options b = {}) {
     for (auto& protocols : {domain_node_protocols(), topic_node_protocols(), block_node_protocols(b.storage)})
       options.speaks.insert(options.speaks.end(), protocols.begin(), protocols.end());
     b.storage.teach(d.protocols);
+    if (b.directory.empty()) b.directory = options.data_dir;
     member_node m;
     HANSE_TRY(m.node, hanse::node::start(system, std::move(options)));
     HANSE_TRY(m.domains, node_domains::start(*m.node, std::move(d)));

@@ -7,6 +7,7 @@
 #include "hanse/crypto/keys.hpp"
 #include "hanse/domains/domain_node.hpp"
 #include "hanse/domains/lace_drawing.hpp"
+#include "hanse/domains/topic_archive.hpp"
 #include "hanse/protocols/reliable_unicast.hpp"
 #include "hanse/protocols/routing.hpp"
 #include "hanse/protocols/topics.hpp"
@@ -194,7 +195,7 @@ struct topic_wish {
   identity topic;
   identity domain;
   std::string tag;
-  std::uint32_t history = 0; ///< events before now that are wanted, at most join_history_max
+  std::uint32_t history = 0; ///< events before now that are wanted, at most topic_history_max
   caf::strong_actor_ptr listener;
 };
 
@@ -211,8 +212,9 @@ struct topic_report {
   std::uint64_t lost = 0;       ///< events that nobody had any more
   bool kept = false;            ///< this node takes part whether or not it has subscribers
   bool in_domain = false;
-  std::string dissemination; ///< how its events travel
-  error why;                 ///< why there are no topics of its domain here
+  std::string dissemination;                  ///< how its events travel
+  std::optional<topic_archive_stats> archive; ///< of this node, which keeps the topic
+  error why;                                  ///< why there are no topics of its domain here
 };
 
 } // namespace hanse

@@ -52,11 +52,7 @@ topic_actor::behavior_type topic_engine::make_behavior() {
         perform(std::move(out));
         finish_burst();
       },
-      [this](stop_atom) {
-        flush();
-        subscriptions_.clear();
-        self_->quit();
-      },
+      [this](stop_atom) { stop(); },
       [this](const domain_change&) { domains_changed(); },
       [this](const domain_role_changed&) { domains_changed(); },
       [this](learn_atom, const std::vector<bytes>& adverts) { return learn(adverts); },
@@ -107,8 +103,10 @@ void topic_engine::start() {
   topics_effects out;
   for (const auto& wire : memory_.adverts)
     if (auto done = machine().add_advert(wire, now(), out); !done) refuse("topic_not_restored", {}, done.error());
+  restore_archives(std::exchange(memory_.archives, {}));
   for (const auto& topic : memory_.kept) {
     kept_.insert(topic);
+    if (blocks_) archives_.try_emplace(topic, topic);
     (void)machine().subscribe(topic, keep_token, keep_history, now(), out);
   }
   std::erase_if(out, [this](const auto& effect) { // they are in the store already
@@ -141,7 +139,9 @@ void topic_engine::receive(inbound& in, topics_effects& out) {
 
 void topic_engine::perform(topics_effects effects) {
   std::vector<post> posts;
-  for (auto& effect : effects) {
+  std::vector<identity> joined;
+  for (std::size_t i = 0; i < effects.size(); ++i) { // there may come more
+    auto& effect = effects[i];
     if (auto* m = std::get_if<peer_message>(&effect)) {
       const auto domain = machine().domain_of(m->body);
       if (!domain) continue; // the topic has gone meanwhile
@@ -150,13 +150,20 @@ void topic_engine::perform(topics_effects effects) {
       p.message.routing.domain = *domain;
       posts.push_back(std::move(p));
     } else if (auto* d = std::get_if<topic_deliver>(&effect)) {
+      if (*d->to->begin() == keep_token) archive(d->event, d->where);
       deliver(*d);
+    } else if (const auto* p = std::get_if<topic_pass>(&effect)) {
+      archive(p->event, p->where);
+    } else if (auto* a = std::get_if<topic_archive_body>(&effect)) {
+      const auto body = std::move(*a); // `effect` moves when there come more
+      take_archive_body(body, effects);
     } else if (auto* k = std::get_if<topic_known>(&effect)) {
       known(k->advert);
       machine_->changes->raise();
       write(topic_advert_table, to_bytes(k->advert.value.topic.wire()), k->advert.wire);
     } else if (auto* j = std::get_if<topic_joined>(&effect)) {
       core_->services->log(log_level::debug, "topic_joined", {{"topic", to_short_string(j->topic)}});
+      joined.push_back(j->topic);
       machine_->changes->raise();
     } else if (auto* g = std::get_if<topic_gap>(&effect)) {
       lost_[g->topic] += g->lost.last - g->lost.first + 1;
@@ -174,6 +181,7 @@ void topic_engine::perform(topics_effects effects) {
       refuse("topic_peer_faulted", fault.peer, fault.why);
     }
   }
+  for (const auto& topic : joined) topic_is_joined(topic);
   hand_over();
   if (!posts.empty()) compat::send(self_, core_->router, std::move(posts));
   schedule();
@@ -201,12 +209,14 @@ void topic_engine::tick() {
   perform(std::move(out));
   count_drops();
   look_at_trees_later();
+  tick_archives();
   let_idle_go();
   schedule();
 }
 
 void topic_engine::schedule() {
-  const auto next = machine().next_timer();
+  auto next = machine().next_timer();
+  if (const auto archives = next_archive_timer()) next = std::min(next.value_or(*archives), *archives);
   if (const auto in_ms = timer_.set(next, now()))
     compat::delayed_send_to_self(self_, std::chrono::milliseconds{*in_ms}, tick_atom_v);
 }
@@ -300,6 +310,7 @@ std::vector<topic_report> topic_engine::reports() const {
     if (auto f = forked_.find(topic); f != forked_.end()) r.forked.assign(f->second.begin(), f->second.end());
     if (auto l = lost_.find(topic); l != lost_.end()) r.lost = l->second;
     r.kept = kept_.contains(topic);
+    if (auto a = archives_.find(topic); a != archives_.end()) r.archive = a->second.stats();
     all.push_back(std::move(r));
   }
   return all;
@@ -374,9 +385,11 @@ caf::result<void> topic_engine::keep(const identity& topic, bool wanted) {
     auto done = machine().subscribe(topic, keep_token, keep_history, now(), out);
     if (!done && done.code() != errc::already_exists) return to_caf(done.error());
     kept_.insert(topic);
+    if (blocks_) archives_.try_emplace(topic, topic);
   } else {
     machine().unsubscribe(topic, keep_token, now(), out);
     kept_.erase(topic);
+    end_archive(topic);
   }
   write(topic_kept_table, to_bytes(topic.wire()), wanted ? bytes{std::byte{1}} : bytes{});
   perform(std::move(out));

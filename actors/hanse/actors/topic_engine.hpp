@@ -5,6 +5,7 @@
 
 #include "hanse/actors/node.hpp"
 #include "hanse/actors/tick_timer.hpp"
+#include "hanse/domains/archive_reader.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -21,8 +22,9 @@ class change_signal;
 }
 
 inline constexpr std::string_view topic_advert_table = "topic-advert";
-inline constexpr std::string_view topic_kept_table = "topic-kept"; ///< topics that this node always takes part in
-inline constexpr std::string_view topic_life_table = "topic-life"; ///< one value: the epoch of this life
+inline constexpr std::string_view topic_kept_table = "topic-kept";       ///< topics that this node always takes part in
+inline constexpr std::string_view topic_archive_table = "topic-archive"; ///< segments of kept topics: topic_archive
+inline constexpr std::string_view topic_life_table = "topic-life";       ///< one value: the epoch of this life
 
 inline constexpr std::uint32_t topic_ttl_ms = 15'000;      ///< of bodies between nodes; a guess
 inline constexpr std::uint32_t topic_domains_ms = 20;      ///< changes of domains are looked at together
@@ -39,7 +41,11 @@ inline constexpr std::size_t topic_subscriptions_max = 16'384; ///< at this node
 inline constexpr std::size_t topic_fetch_events_max = 65'536;  ///< kept for one who fetches them
 inline constexpr std::size_t topic_fetch_octets_max = 16 << 20;
 inline constexpr std::size_t topic_answer_octets_max = 512 * 1024; ///< in one answer
-inline constexpr std::uint32_t topic_fetch_idle_ms = 60'000;       ///< who does not fetch for so long is let go
+inline constexpr std::size_t topic_archive_asks = 8;               ///< nodes that are asked at once for an archive
+inline constexpr std::uint32_t topic_put_wait_ms = 30'000;         ///< for the store to keep a segment of an archive
+inline constexpr std::size_t topic_archive_losses_max = 3;   ///< segments that nobody has; then the rest is given up
+inline constexpr std::uint32_t topic_archive_wait_ms = 2000; ///< for their answers; a guess
+inline constexpr std::uint32_t topic_fetch_idle_ms = 60'000; ///< who does not fetch for so long is let go
 
 /// The machine and what it needs beside it.
 struct topic_machine {
@@ -56,6 +62,7 @@ struct topic_memory {
   std::uint64_t life = 1;
   std::vector<bytes> adverts;
   std::vector<identity> kept;
+  std::vector<record> archives;
 };
 
 class topic_engine {
@@ -88,6 +95,26 @@ private:
     std::uint32_t wanted = 0;
     std::uint64_t round = 0;
     time_ms fetched_ms = 0;
+    std::map<chain_key, std::uint64_t> given; ///< from an archive, and still to come by multicast
+  };
+
+  /// A subscription that is to get history from an archive first. What comes by multicast is held meanwhile.
+  struct replay {
+    identity topic, domain;
+    std::uint32_t wanted = 0;
+    std::map<chain_key, std::uint64_t> first; ///< of each chain, what came first by multicast
+    std::deque<topic_delivery> held;
+    std::size_t octets = 0;
+    std::unique_ptr<archive_reader> reader; ///< set: the topic is joined
+    std::vector<identity> to_ask;           ///< in turn
+    std::set<identity> asked;               ///< have not answered
+    bool asked_others = false;
+    time_ms answers_by = 0;         ///< 0: nobody is asked
+    std::deque<topic_event> events; ///< of the segment that is handed over now
+    std::size_t losses = 0;         ///< segments that nobody had
+    bool is_last = false;           ///< there are no more segments
+    bool waits = false;             ///< for octets, or until they have been taken
+    std::uint64_t round = 0;        ///< of this replay in this life: late answers are of another one
   };
 
   /// An event whose turn has not come, as its body, or that of one before it, is on its way.
@@ -145,12 +172,40 @@ private:
   void unsubscribe(std::uint64_t token);
   void deliver(topic_deliver& d);
   void deliver_now(topic_deliver& d);
+  void hand(std::uint64_t token, subscription& s, topic_delivery event);
   void hand_over();
   caf::result<topic_fetch> fetch(std::uint64_t token, std::uint32_t count, std::uint32_t wait_ms);
   void answer_fetch(subscription& s);
   topic_fetch take_fetched(subscription& s, std::uint32_t count);
   caf::result<void> keep(const identity& topic, bool wanted);
   void let_idle_go();
+
+  // topic_archiving.cpp
+  void restore_archives(std::vector<record> records);
+  void archive(const topic_event& event, const parcel_place& where);
+  void perform(const identity& topic, archive_effects effects);
+  void put_segment(const identity& topic, archive_store segment);
+  void end_archive(const identity& topic);
+  void take_archive_body(const topic_archive_body& body, topics_effects& out);
+  void tick_archives();
+  std::optional<time_ms> next_archive_timer() const;
+  void stop();
+  void quit_if_settled();
+
+  // topic_history.cpp
+  void note_first(const topic_deliver& d);
+  void topic_is_joined(const identity& topic);
+  void begin_replay(std::uint64_t token, replay& r);
+  void ask_archives(std::uint64_t token, replay& r);
+  void archive_told(const identity& topic, const identity& from, const archive_answer& answer);
+  void read_on(std::uint64_t token);
+  using octets_function = std::function<void(replay& r, std::vector<bytes>& octets)>;
+  void get_octets(std::uint64_t token, replay& r, const eris_capability& content, std::size_t size_max,
+                  octets_function then);
+  void hand_on(std::uint64_t token);
+  bool hand_some(std::uint64_t token, replay& r);
+  void get_body(std::uint64_t token, replay& r);
+  void end_replay(std::uint64_t token);
 
   pointer self_;
   std::shared_ptr<node_core> core_;
@@ -177,6 +232,10 @@ private:
   std::map<std::uint64_t, std::vector<topic_delivery>> to_listeners_;
   std::set<std::uint64_t> fetchable_; ///< have new events and somebody who waits
   std::set<identity> kept_;
+  std::map<identity, topic_archive> archives_; ///< of these, where the domain has blocks
+  std::map<std::uint64_t, replay> replays_;    ///< by subscription
+  std::uint64_t last_round_ = 0;
+  bool stopping_ = false;
 
   bool trees_scheduled_ = false;
   std::map<identity, topic_tree> told_trees_; ///< to the blocks, by topic

@@ -14,14 +14,23 @@ expected<std::uint64_t> topic_engine::subscribe(topic_wish wish) {
   s.fetched_ms = now();
   if (wish.listener) s.listener = caf::actor_cast<topic_listener_actor>(wish.listener);
   const auto history = static_cast<std::uint32_t>(std::min<std::size_t>(wish.history, join_history_max));
+  if (blocks_ && wish.topic && wish.history > 0) {
+    auto& r = replays_[token];
+    r.topic = wish.topic;
+    r.wanted = std::min(wish.history, topic_history_max);
+    r.round = ++last_round_;
+  }
   topics_effects out;
   auto done = wish.topic ? machine().subscribe(wish.topic, token, history, now(), out)
                          : machine().subscribe_tag(wish.domain, wish.tag, token, history, now(), out);
   if (!done) {
     subscriptions_.erase(token);
+    replays_.erase(token);
     return done.error();
   }
   perform(std::move(out));
+  if (wish.topic) topic_is_joined(wish.topic); // if it is
+  hand_over();
   finish_burst();
   if (wish.listener)
     compat::on_termination(wish.listener, [topics = topic_actor{self_}, token](const caf::error&) {
@@ -36,6 +45,7 @@ void topic_engine::unsubscribe(std::uint64_t token) {
   if (node.mapped().waiting) node.mapped().waiting->deliver(topic_fetch{});
   to_listeners_.erase(token);
   fetchable_.erase(token);
+  replays_.erase(token);
   topics_effects out;
   machine().unsubscribe(token, now(), out);
   perform(std::move(out));
@@ -43,6 +53,7 @@ void topic_engine::unsubscribe(std::uint64_t token) {
 }
 
 void topic_engine::deliver(topic_deliver& d) {
+  if (!replays_.empty()) note_first(d);
   if (!wait_for_content(d)) deliver_now(d);
 }
 
@@ -54,20 +65,36 @@ void topic_engine::deliver_now(topic_deliver& d) {
   for (const auto token : *d.to) {
     const auto i = subscriptions_.find(token);
     if (i == subscriptions_.end()) continue; // the one that keeps topics
-    auto& s = i->second;
-    if (s.listener) {
-      to_listeners_[token].push_back(event);
+    if (const auto r = replays_.find(token); r != replays_.end()) {
+      r->second.octets += event.body.size();
+      r->second.held.push_back(event);
+      if (r->second.held.size() > topic_fetch_events_max || r->second.octets > topic_fetch_octets_max)
+        end_replay(token); // what comes now goes before what was
       continue;
     }
-    s.events.push_back(event);
-    s.octets += e.body.size();
-    while (s.events.size() > topic_fetch_events_max || s.octets > topic_fetch_octets_max) {
-      s.octets -= s.events.front().body.size();
-      s.events.pop_front();
-      ++s.missed;
+    auto& s = i->second;
+    if (!s.given.empty()) {
+      const auto g = s.given.find(e.chain);
+      if (g != s.given.end() && e.seq <= g->second) continue;
+      if (g != s.given.end()) s.given.erase(g);
     }
-    if (s.waiting) fetchable_.insert(token);
+    hand(token, s, event);
   }
+}
+
+void topic_engine::hand(std::uint64_t token, subscription& s, topic_delivery event) {
+  if (s.listener) {
+    to_listeners_[token].push_back(std::move(event));
+    return;
+  }
+  s.octets += event.body.size();
+  s.events.push_back(std::move(event));
+  while (s.events.size() > topic_fetch_events_max || s.octets > topic_fetch_octets_max) {
+    s.octets -= s.events.front().body.size();
+    s.events.pop_front();
+    ++s.missed;
+  }
+  if (s.waiting) fetchable_.insert(token);
 }
 
 void topic_engine::hand_over() {
@@ -85,7 +112,11 @@ caf::result<topic_fetch> topic_engine::fetch(std::uint64_t token, std::uint32_t 
   auto& s = i->second;
   s.fetched_ms = now();
   if (s.waiting) std::exchange(s.waiting, std::nullopt)->deliver(topic_fetch{}); // the later one gets them
-  if (!s.events.empty() || s.missed != 0 || wait_ms == 0) return take_fetched(s, count);
+  if (!s.events.empty() || s.missed != 0 || wait_ms == 0) {
+    auto fetched = take_fetched(s, count);
+    if (!replays_.empty()) hand_on(token); // there is room again
+    return fetched;
+  }
   s.waiting = self_->make_response_promise<topic_fetch>();
   s.wanted = count;
   compat::delayed_send_to_self(self_, std::chrono::milliseconds{wait_ms}, retry_atom_v, token, ++s.round);

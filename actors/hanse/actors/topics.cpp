@@ -51,6 +51,8 @@ expected<std::unique_ptr<node_topics>> node_topics::start(node& n, node_domains&
   HANSE_TRY(const auto kept, ask<std::vector<record>>(*core, core->store, load_atom_v, std::string{topic_kept_table}));
   for (const auto& r : kept)
     if (const auto topic = identity::decode(r.key)) memory.kept.push_back(*topic);
+  HANSE_TRY(memory.archives,
+            ask<std::vector<record>>(*core, core->store, load_atom_v, std::string{topic_archive_table}));
   auto machine = std::make_shared<topic_machine>(n.id(), std::move(options.dissemination), options.machine);
   auto changes = std::make_shared<internal::change_signal>();
   machine->changes = changes;

@@ -84,7 +84,8 @@ public:
                          event_mode mode = event_mode::causal);
 
   /// Events become typed messages to `subscriber`, until it ends. `history`: as many of the events before, at most
-  /// join_history_max. Errors: `table_full`.
+  /// topic_history_max: what the nodes have at hand, then what is in the archive of one that keeps the topic.
+  /// Errors: `table_full`.
   template <class Interface>
   expected<topic_subscription> subscribe(const identity& topic, Interface subscriber, std::uint32_t history = 0) {
     using impl = topic_listener_actor::stateful_impl<topic_gateway<Interface>>;
@@ -115,7 +116,7 @@ public:
   void unsubscribe(topic_subscription s);
 
   /// Takes part in the topic whether or not somebody here subscribes, also after a restart: who subscribes later finds
-  /// the latest events at this node. Errors: `table_full`.
+  /// the latest events at this node, and all since then in its archive, if the domain has blocks. Errors: `table_full`.
   expected<unit> keep(const identity& topic, bool wanted);
 
   /// Waits until what is published in the topic from now on comes to the subscribers here: then this node can publish,

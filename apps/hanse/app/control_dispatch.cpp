@@ -5,8 +5,8 @@
 #include "hanse/app/control_wire.hpp"
 #include "hanse/app/node_config.hpp"
 #include "hanse/app/object_reader.hpp"
+#include "hanse/domains/topic_archive.hpp"
 #include "hanse/protocols/envelope.hpp"
-#include "hanse/protocols/multicast_control.hpp"
 
 #include <algorithm>
 #include <array>
@@ -166,7 +166,7 @@ action topic_reader(context c) {
   else if (is({"show", "keep", "publish", "subscribe"}))
     r.topic = c.in.required_text("topic");
   if (is({"keep"})) r.wanted = c.in.flag("wanted");
-  if (is({"subscribe"})) r.history = static_cast<std::uint32_t>(c.in.number("history", 0, join_history_max, 0));
+  if (is({"subscribe"})) r.history = static_cast<std::uint32_t>(c.in.number("history", 0, topic_history_max, 0));
   if (is({"events", "unsubscribe"})) r.subscription = c.in.number("subscription", 1, UINT32_MAX, 1);
   if (is({"events"})) {
     r.count = static_cast<std::uint32_t>(c.in.number("count", 1, 256, 256));

@@ -11,6 +11,11 @@ using nlohmann::json;
 
 namespace {
 
+json json_of(const topic_archive_stats& s) {
+  return {
+      {"events", s.events}, {"octets", s.octets}, {"segments", s.segments}, {"unsealed", s.unsealed}, {"lost", s.lost}};
+}
+
 json json_of(const topic_report& r) {
   const auto& a = r.info.advert.value;
   const auto& m = r.info.multicast;
@@ -29,6 +34,7 @@ json json_of(const topic_report& r) {
           {"here", r.info.here},
           {"joined", r.info.joined},
           {"kept", r.kept},
+          {"archive", r.archive ? json_of(*r.archive) : json{}},
           {"published", m.published},
           {"delivered", m.delivered},
           {"duplicates", m.duplicates},

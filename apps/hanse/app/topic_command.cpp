@@ -4,7 +4,7 @@
 #include "hanse/app/text_table.hpp"
 #include "hanse/crypto/bytes.hpp"
 #include "hanse/crypto/key_file.hpp"
-#include "hanse/protocols/multicast_control.hpp"
+#include "hanse/domains/topic_archive.hpp"
 #include "hanse/protocols/topic_advert.hpp"
 
 #include <CLI/CLI.hpp>
@@ -146,7 +146,8 @@ void add_topic_commands(CLI::App& program, command_context& context) {
   s->add_option("TOPIC", *topic, "Its identity, or its name")->required();
   s->footer("Example:\n  hanse topic show news");
   s->callback([&context, topic] { show(context, *topic); });
-  auto* k = t->add_subcommand("keep", "Take part in a topic with or without subscribers, also after a restart");
+  auto* k = t->add_subcommand("keep",
+                              "Take part in a topic with or without subscribers, also after a restart, and archive it");
   auto ends = std::make_shared<bool>(false);
   k->add_option("TOPIC", *topic, "Its identity, or its name")->required();
   k->add_flag("--end", *ends, "No longer");
@@ -177,8 +178,9 @@ void add_topic_commands(CLI::App& program, command_context& context) {
   auto* one = sub->add_option("TOPIC", wanted->topic, "Its identity, or its name");
   auto* tag = sub->add_option("--tag", wanted->tag, "All topics with this tag, later ones included")->excludes(one);
   sub->add_option("--domain", wanted->domain, "Of the tag")->needs(tag);
-  sub->add_option("--history", wanted->history, "As many of the latest events before")
-      ->check(CLI::Range(std::size_t{0}, join_history_max));
+  sub->add_option("--history", wanted->history,
+                  "As many of the latest events before; older ones are read from archives")
+      ->check(CLI::Range(std::uint32_t{0}, topic_history_max));
   sub->add_option("--count", wanted->count, "End after so many events");
   sub->footer("Example:\n  hanse sub news --history 10\n  hanse sub --domain lab --tag weather --json");
   sub->callback([&context, wanted] {

@@ -159,8 +159,8 @@ void sim_node::perform(topics_effects effects) {
       ++world_.counters.proofs;
       world_.record(trace_kind::proof, index_, world_.owner(f->publisher));
       world_.domain->events.forked(index_, world_.owner(f->publisher));
-    } else {
-      world_.drop(index_, 0, std::get<peer_faulted>(effect).why.code);
+    } else if (const auto* fault = std::get_if<peer_faulted>(&effect)) { // there are no archives
+      world_.drop(index_, 0, fault->why.code);
     }
   }
 }

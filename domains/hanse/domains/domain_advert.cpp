@@ -79,7 +79,7 @@ std::vector<introducer> read_introducers(msgpack_reader& in) {
   for (std::size_t i = 0; i < count && in.good(); ++i) {
     in.array_exactly(2);
     introducer one;
-    one.node = internal::read_identity(in);
+    one.node = internal::read_address(in);
     one.advert = to_bytes(in.blob(advert_size_max));
     list.push_back(std::move(one));
   }
@@ -116,7 +116,7 @@ void read_head(msgpack_reader& in) {
 domain_config read_config(msgpack_reader& in) {
   domain_config c;
   read_head(in);
-  c.domain = internal::read_identity(in);
+  c.domain = internal::read_address(in);
   c.version = in.unsigned_integer(wire_number_max);
   c.name = in.text(domain_name_size_max);
   c.stack = read_stack(in);

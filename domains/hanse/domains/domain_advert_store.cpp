@@ -50,7 +50,7 @@ expected<store_body> decode_body(byte_view wire) {
   if (in.unsigned_integer() != format_version) in.fail(errc::bad_version);
   if (count != (kind == ask_kind ? 4U : 3U)) in.fail(errc::bad_value);
   if (kind == ask_kind) {
-    body.domain = internal::read_identity(in);
+    body.domain = internal::read_address(in);
     body.version = in.unsigned_integer(wire_number_max);
   } else {
     body.advert = in.blob(domain_advert_size_max);

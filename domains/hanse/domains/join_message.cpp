@@ -129,7 +129,7 @@ expected<join_body> decode_join_body(byte_view wire) {
   if (in.good() && (kind < 1 || kind > field_counts.size())) in.fail(error{errc::bad_type, "no kind of join message"});
   if (in.unsigned_integer() != format_version) in.fail(errc::bad_version);
   if (in.good() && count != field_counts[kind - 1]) in.fail(errc::bad_value);
-  const auto domain = internal::read_identity(in);
+  const auto domain = internal::read_address(in);
   const auto nonce = internal::read_octets<sizeof(join_nonce)>(in);
   if (!in.good()) return in.finish().error();
   auto body = read_body(in, kind, domain, nonce);

@@ -276,12 +276,16 @@ void impl::deliver(chain& c, topic_event&& e, slot&& where, time_ms now, multica
   stored_octets_ += where.size();
   order_.push_back(&c);
   const auto id = where.id();
+  parcel_place place{where.parcel, where.index};
   c.stored.push_back(std::move(where));
   news(now);
   trim_store();
-  if (e.mode == event_mode::join) return;
+  if (e.mode == event_mode::join) {
+    out.emplace_back(multicast_pass{std::move(e), std::move(place)});
+    return;
+  }
   ++stats_.delivered;
-  out.emplace_back(multicast_deliver{std::move(e), id});
+  out.emplace_back(multicast_deliver{std::move(e), id, std::move(place)});
 }
 
 void impl::trim_store() {

@@ -222,7 +222,8 @@ std::vector<multicast_deliver> causal_multicast::history(std::size_t count) cons
     const auto& stored = (*it)->stored;
     const auto& where = stored[stored.size() - ++taken[*it]];
     auto event = decode_event(where.parcel->wire.slice(where.parcel->events[where.index]));
-    if (event && event->mode != event_mode::join) events.push_back({*std::move(event), where.id()});
+    if (event && event->mode != event_mode::join)
+      events.push_back({*std::move(event), where.id(), {where.parcel, where.index}});
   }
   std::ranges::reverse(events);
   return events;

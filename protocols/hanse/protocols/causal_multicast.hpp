@@ -53,10 +53,23 @@ struct multicast_config {
   std::uint64_t answer_octets_burst = 8 << 20;
 };
 
+/// Where the signed octets of an event are, for whoever keeps them longer than this machine does.
+struct parcel_place {
+  std::shared_ptr<const event_parcel> parcel; ///< null for unreliable events
+  std::uint32_t index = 0;
+};
+
 /// Hand this event to the local subscribers, in the order of these effects.
 struct multicast_deliver {
   topic_event event;
   digest id;
+  parcel_place where = {};
+};
+
+/// A join took its place in that order: subscribers do not get it, an archive of the topic needs it.
+struct multicast_pass {
+  topic_event event;
+  parcel_place where;
 };
 
 /// Give this parcel to the dissemination protocol.
@@ -78,8 +91,8 @@ struct multicast_forked {
 /// This node has joined: what is published from now on is delivered.
 struct multicast_joined {};
 
-using multicast_effect = std::variant<multicast_deliver, multicast_broadcast, peer_message, multicast_gap,
-                                      multicast_forked, multicast_joined, peer_faulted>;
+using multicast_effect = std::variant<multicast_deliver, multicast_pass, multicast_broadcast, peer_message,
+                                      multicast_gap, multicast_forked, multicast_joined, peer_faulted>;
 using multicast_effects = std::vector<multicast_effect>;
 
 struct multicast_stats {

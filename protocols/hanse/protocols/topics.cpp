@@ -88,7 +88,10 @@ void topics::impl::perform(instance& i, time_ms now, topics_effects& out) {
   for (auto& effect : effects) {
     if (auto* delivery = std::get_if<multicast_deliver>(&effect)) {
       if (!i.subscribers->empty())
-        out.emplace_back(topic_deliver{std::move(delivery->event), delivery->id, i.subscribers});
+        out.emplace_back(
+            topic_deliver{std::move(delivery->event), delivery->id, i.subscribers, std::move(delivery->where)});
+    } else if (auto* pass = std::get_if<multicast_pass>(&effect)) {
+      if (!i.subscribers->empty()) out.emplace_back(topic_pass{std::move(pass->event), std::move(pass->where)});
     } else if (const auto* parcel = std::get_if<multicast_broadcast>(&effect)) {
       i.spread->broadcast(parcel->parcel, now, i.spread_effects);
     } else if (const auto* message = std::get_if<peer_message>(&effect)) {
@@ -135,7 +138,7 @@ expected<unit> topics::impl::subscribe(const identity& topic, subscriber_token t
   if (!is_new && i->started && history > 0) {
     const auto alone = std::make_shared<const std::vector<subscriber_token>>(1, token);
     for (auto& event : i->multicast.history(history))
-      out.emplace_back(topic_deliver{std::move(event.event), event.id, alone});
+      out.emplace_back(topic_deliver{std::move(event.event), event.id, alone, std::move(event.where)});
   }
   start_if_ready(*i, now);
   return ok();
@@ -242,6 +245,19 @@ std::optional<topic_info> topics::info(const identity& topic) const {
   return info;
 }
 
+bool topics::may_publish(const identity& topic, const identity& publisher) const {
+  return impl_->may_publish(topic, publisher);
+}
+
+std::vector<chain_mark> topics::marks(const identity& topic) const {
+  const auto it = impl_->instances_.find(topic);
+  return it == impl_->instances_.end() ? std::vector<chain_mark>{} : it->second->multicast.marks();
+}
+
+void topics::tell_archive(const identity& to, const identity& topic, byte_view body, topics_effects& out) const {
+  impl::wrap(to, topic, topics_channel::archive, body, out);
+}
+
 expected<unit> topics::subscribe(const identity& topic, subscriber_token token, std::uint32_t history, time_ms now,
                                  topics_effects& out) {
   return impl_->subscribe(topic, token, history, now, out);
@@ -327,12 +343,18 @@ expected<unit> topics::receive(const identity& from, byte_view body, time_ms now
 
 expected<unit> topics::impl::receive_inner(const identity& from, msgpack_reader& in, time_ms now, topics_effects& out) {
   const auto topic = internal::read_identity(in);
-  const auto channel = internal::read_enum(in, topics_channel::multicast);
+  const auto channel = internal::read_enum(in, topics_channel::archive);
   const auto body = in.blob(codec_size_max);
   HANSE_CHECK(in.finish());
   const auto it = instances_.find(topic);
   if (it == instances_.end()) return error{errc::not_found, "not in this topic"};
   auto& i = *it->second;
+  if (channel == topics_channel::archive) {
+    if (body.size() > topic_archive_body_max) return errc::too_long;
+    if (!domain_with(i.domain, from)) return error{errc::permission_denied, "not a member of the domain"};
+    out.emplace_back(topic_archive_body{topic, from, to_bytes(body)});
+    return ok();
+  }
   const auto result = channel == topics_channel::dissemination ? i.spread->receive(from, body, now, i.spread_effects)
                                                                : i.multicast.receive(from, body, now, i.effects);
   perform(i, now, out);

@@ -16,6 +16,8 @@ namespace hanse {
 /// The protocol of this machine's messages between nodes.
 inline constexpr std::string_view topics_protocol_name = "hanse.topics";
 
+inline constexpr std::size_t topic_archive_body_max = 700 * 1024; ///< octets; with its frame within body_size_max
+
 /// Bounds and times; guesses.
 struct topics_config {
   std::size_t adverts_max = 4096;      ///< over all domains; those with local participants are never evicted
@@ -46,6 +48,19 @@ struct topic_deliver {
   topic_event event;
   digest id;
   std::shared_ptr<const std::vector<subscriber_token>> to;
+  parcel_place where = {};
+};
+
+/// A join took its place in the order of a topic with subscribers here: they do not get it, an archive needs it.
+struct topic_pass {
+  topic_event event;
+  parcel_place where;
+};
+
+/// What the host of the topic's archive at `from` says to that of ours (domains/topic_archive.hpp).
+struct topic_archive_body {
+  identity topic, from;
+  bytes body;
 };
 
 /// What is published in `topic` from now on is delivered to the subscribers here.
@@ -71,8 +86,8 @@ struct topic_known {
   signed_topic_advert advert;
 };
 
-using topics_effect =
-    std::variant<peer_message, topic_deliver, topic_joined, topic_gap, topic_forked, topic_known, peer_faulted>;
+using topics_effect = std::variant<peer_message, topic_deliver, topic_joined, topic_gap, topic_forked, topic_known,
+                                   topic_pass, topic_archive_body, peer_faulted>;
 using topics_effects = std::vector<topics_effect>;
 
 struct topic_info {
@@ -116,6 +131,12 @@ public:
   std::vector<identity> tagged(const identity& domain, std::string_view tag) const; ///< ascending
   std::optional<topic_info> info(const identity& topic) const;
 
+  /// Whether events of `publisher` in the topic count, as far as is known here.
+  bool may_publish(const identity& topic, const identity& publisher) const;
+
+  /// Up to where each chain of the topic was delivered here; none of a topic that this node takes no part in.
+  std::vector<chain_mark> marks(const identity& topic) const;
+
   // --- subscribing ---
 
   /// Subscribes `token`; events before that are handed over as far as they are kept, at most `history`. A topic whose
@@ -157,6 +178,9 @@ public:
   /// The domain that a body of `receive`, or of a `peer_message` from here, belongs to: its host lets it travel within
   /// that domain only. Reads the header alone; none if it is malformed or of an unknown topic.
   std::optional<identity> domain_of(byte_view body) const;
+
+  /// Says `body`, at most topic_archive_body_max octets, to the host of the topic's archive at `to`.
+  void tell_archive(const identity& to, const identity& topic, byte_view body, topics_effects& out) const;
 
   void peer_up(const identity& peer, time_ms now, topics_effects& out);
   void peer_down(const identity& peer, time_ms now, topics_effects& out);

@@ -10,7 +10,7 @@
 namespace hanse::internal {
 
 /// 33 octets with the key checked: domains, members and introducers are kept and used as addresses.
-inline identity read_identity(msgpack_reader& in) {
+inline identity read_address(msgpack_reader& in) {
   const auto octets = in.blob_exactly(identity::size_bytes);
   if (!in.good()) return {};
   auto id = identity::decode(octets);

@@ -9,7 +9,7 @@
 namespace hanse::internal {
 
 enum class topics_kind : std::uint8_t { roster = 0, roster_ack = 1, adverts = 2, catalogue_want = 3, inner = 4 };
-enum class topics_channel : std::uint8_t { dissemination = 0, multicast = 1 };
+enum class topics_channel : std::uint8_t { dissemination = 0, multicast = 1, archive = 2 };
 inline constexpr std::uint8_t topics_version = 1;
 
 /// A topic that this node takes part in.
@@ -83,8 +83,8 @@ public:
   expected<unit> subscribe(const identity& topic, subscriber_token token, std::uint32_t history, time_ms now,
                            topics_effects& out);
   void perform(instance& i, time_ms now, topics_effects& out);
-  void wrap(const identity& to, const identity& topic, internal::topics_channel channel, byte_view body,
-            topics_effects& out);
+  static void wrap(const identity& to, const identity& topic, internal::topics_channel channel, byte_view body,
+                   topics_effects& out);
   bool may_publish(const identity& topic, const identity& publisher) const;
   void refresh_members(instance& i, time_ms now, topics_effects& out);
   void start_if_ready(instance& i, time_ms now);
