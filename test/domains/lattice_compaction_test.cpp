@@ -7,7 +7,7 @@ using namespace hanse::test;
 namespace {
 
 message_signature by_owner(const checkpoint_request& r, std::uint64_t owner = 1'000'000) {
-  return {sign_single(key(owner), r.statement)};
+  return {sign_single(key(owner), checkpoint_statement(domain_id(), r))};
 }
 
 } // namespace

@@ -58,6 +58,9 @@ void block_engine::take_domain(const domain_report& report, const std::vector<do
   std::set<identity> now_in;
   for (const auto& m : members)
     if (!m.is_byzantine && m.view.member != core_->services->self) now_in.insert(m.view.member);
+  if (members.empty()) // just joined: what says who is in may be content itself, an archive; the owner names these
+    for (const auto& i : report.introducers)
+      if (i != core_->services->self) now_in.insert(i);
   // Members are heard once our trust in them is known.
   compat::request(self_, core_->identities, caf::infinite, list_atom_v)
       .then([this, domain = report.domain,

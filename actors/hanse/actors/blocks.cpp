@@ -4,6 +4,7 @@
 
 #include "hanse/actors/block_database.hpp"
 #include "hanse/actors/block_engine.hpp"
+#include "hanse/actors/domain_engine.hpp"
 #include "hanse/actors/internal/ask.hpp"
 #include "hanse/actors/internal/change_signal.hpp"
 #include "hanse/actors/internal/leaf_encoder.hpp"
@@ -140,6 +141,8 @@ expected<std::unique_ptr<node_blocks>> node_blocks::start(node& n, node_domains&
   for (const auto& id : options.storage.known()) names.insert(id.name);
   for (const auto& name : names) HANSE_CHECK(n.register_service(name, caf::actor_cast<service_actor>(actor)));
   domains.subscribe(caf::actor_cast<domain_listener_actor>(actor));
+  compat::anon_send(caf::actor_cast<domain_engine_actor>(domains.handle()), register_atom_v,
+                    caf::actor_cast<caf::strong_actor_ptr>(actor));
   return result;
 }
 

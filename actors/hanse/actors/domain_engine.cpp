@@ -23,8 +23,8 @@ caf::result<void> domain_engine::act(Act&& act) {
   return caf::unit;
 }
 
-domain_actor::behavior_type domain_engine::make_behavior() {
-  compat::send(self_, domain_actor{self_}, tick_atom_v);
+domain_engine_actor::behavior_type domain_engine::make_behavior() {
+  compat::send(self_, domain_engine_actor{self_}, tick_atom_v);
   return {
       [this](std::vector<inbound>& messages) {
         domain_effects out;
@@ -89,6 +89,15 @@ domain_actor::behavior_type domain_engine::make_behavior() {
         finds_.erase(i);
         for (auto& p : waiting) p.deliver(to_caf(error{errc::not_found, "no node that was asked knows the domain"}));
       },
+      [this](draw_atom, const identity& domain) { return propose(domain); },
+      [this](keep_atom, const identity& domain, const std::vector<bytes>& signed_request, std::uint32_t replicas) {
+        return checkpoint(domain, signed_request, replicas);
+      },
+      [this](register_atom, const caf::strong_actor_ptr& blocks) {
+        blocks_ = caf::actor_cast<caf::weak_actor_ptr>(blocks);
+        node().take_archives(blocks != nullptr);
+      },
+      [this](retry_atom, const identity& domain, bool) { fetch_archive(domain); },
       [this](tick_atom) {
         if (!timer_.came(now())) return;
         domain_effects out;
@@ -183,6 +192,8 @@ void domain_engine::perform(domain_effects effects) {
       tell(role->domain, [&](const auto& l) { compat::send(self_, l, *role); });
     } else if (auto* f = std::get_if<domain_found>(&effect)) {
       found(f->domain);
+    } else if (auto* a = std::get_if<domain_archive>(&effect)) {
+      want_archive(*a);
     } else {
       log(std::get<domain_event>(effect));
     }

@@ -37,7 +37,7 @@ expected<std::unique_ptr<node_domains>> node_domains::start(node& n, domain_opti
   auto changes = std::make_shared<internal::change_signal>();
   machine->changes = changes;
   auto actor = caf::actor_cast<domain_actor>(
-      n.system().spawn<domain_actor::stateful_impl<domain_engine>>(core, std::move(machine)));
+      n.system().spawn<domain_engine_actor::stateful_impl<domain_engine>>(core, std::move(machine)));
   const auto service = caf::actor_cast<service_actor>(actor);
   for (const auto& p : domain_node_protocols()) HANSE_CHECK(n.register_service(p.name, service));
   return std::unique_ptr<node_domains>{new node_domains{core, std::move(actor), std::move(changes)}};
@@ -81,6 +81,21 @@ expected<unit> node_domains::put(const identity& domain, std::string key, bytes 
 
 expected<unit> node_domains::assume_current(const identity& domain) {
   return ask<unit>(*core_, actor_, assume_atom_v, domain);
+}
+
+expected<checkpoint_proposal> node_domains::propose_checkpoint(const identity& domain) {
+  const auto engine = caf::actor_cast<domain_engine_actor>(actor_);
+  HANSE_TRY(auto parts, ask<std::vector<bytes>>(*core_, engine, draw_atom_v, domain));
+  if (parts.size() != 2) return errc::internal;
+  HANSE_TRY(auto request, decode_checkpoint_request(parts[0]));
+  return checkpoint_proposal{std::move(request), std::move(parts[1])};
+}
+
+expected<unit> node_domains::checkpoint(const identity& domain, const checkpoint_request& request,
+                                        const message_signature& signature, std::uint32_t replicas) {
+  const auto engine = caf::actor_cast<domain_engine_actor>(actor_);
+  return ask<unit>(*core_, engine, keep_atom_v, domain, std::vector<bytes>{encode(request), encode(signature)},
+                   replicas);
 }
 
 expected<signed_domain_advert> node_domains::find(const identity& domain) {

@@ -14,6 +14,9 @@ namespace internal {
 class change_signal;
 }
 
+/// How long the archive of a checkpoint is kept: by then another checkpoint should be made. A guess.
+inline constexpr std::uint64_t archive_lease_ms = 180ull * 24 * 3'600'000;
+
 struct domain_options {
   domain_protocols protocols = domain_protocols::builtin(); ///< what a domain's configuration may name
   domain_node_config machine = {};                          ///< `gossip`: opt in here
@@ -41,6 +44,13 @@ public:
   expected<unit> promote(const identity& domain, const identity& member, member_level level);
   expected<unit> put(const identity& domain, std::string key, bytes value);
   expected<unit> assume_current(const identity& domain);
+
+  /// A checkpoint: propose it, put the archive (if there is one) into the domain's blocks for `archive_lease_ms` and
+  /// its capability into the request, let the owner sign checkpoint_statement of that, and give both back. `replicas`:
+  /// other members that are to keep the archive, too; it does not wait for those.
+  expected<checkpoint_proposal> propose_checkpoint(const identity& domain);
+  expected<unit> checkpoint(const identity& domain, const checkpoint_request& request,
+                            const message_signature& signature, std::uint32_t replicas);
 
   /// Asks known nodes, up to 10 s. Errors: `not_found`.
   expected<signed_domain_advert> find(const identity& domain);

@@ -66,6 +66,7 @@ void add_inspect_commands(CLI::App& program, command_context& context);
 void add_send_commands(CLI::App& program, command_context& context);
 void add_engine_commands(CLI::App& program, command_context& context);
 void add_domain_node_commands(CLI::App& domain, command_context& context); ///< those that ask a node
+void add_checkpoint_command(CLI::App& domain, command_context& context);
 void add_domain_commands(CLI::App& program, command_context& context);
 void add_topic_commands(CLI::App& program, command_context& context);
 void add_content_commands(CLI::App& program, command_context& context);

@@ -76,7 +76,8 @@ struct inject_request {
 
 /// `hanse domain …`: what to do with a domain. Which fields an action needs: docs/control.md.
 struct domain_request {
-  std::string action;   ///< enter, publish, leave, expel, promote, put, assume_current, status, members, graph, find
+  std::string
+      action; ///< enter, publish, leave, expel, promote, put, assume_current, status, members, graph, find, checkpoint
   std::string domain;   ///< an identity, or the name of a domain known here; of `status`: empty for all
   std::string advert;   ///< a ticket, hdomain1…
   std::string key_file; ///< absolute
@@ -84,7 +85,9 @@ struct domain_request {
   std::string member; ///< a node, by identity or name
   std::uint8_t level = 0;
   std::string key, value;
-  std::uint32_t blocks = 500; ///< of `graph`, the newest
+  std::uint32_t blocks = 500;     ///< of `graph`, the newest
+  std::string request, signature; ///< of `checkpoint`, in hexadecimal; none: what is to be signed
+  std::uint32_t replicas = 0;     ///< of its archive, at other members
 };
 
 /// `hanse topic …`, `hanse pub`, `hanse sub`. Which fields an action needs: docs/control.md.

@@ -119,8 +119,9 @@ action read_trace(context c) {
   return [id, &b = c.backend] { return b.trace(id); };
 }
 
-constexpr std::array<const char*, 11> domain_verbs{"enter",          "publish", "leave",   "expel", "promote", "put",
-                                                   "assume_current", "status",  "members", "graph", "find"};
+constexpr std::array<const char*, 12> domain_verbs{"enter",   "publish", "leave",          "expel",
+                                                   "promote", "put",     "assume_current", "status",
+                                                   "members", "graph",   "find",           "checkpoint"};
 
 action read_domain(context c, domain_request r) {
   const auto text = [&](const char* key, std::string& into, bool required) {
@@ -137,6 +138,10 @@ action read_domain(context c, domain_request r) {
   if (is({"promote"})) r.level = static_cast<std::uint8_t>(c.in.number("level", 1, 254, 10));
   if (is({"put"})) text("key", r.key, true), text("value", r.value, true);
   if (is({"graph"})) r.blocks = static_cast<std::uint32_t>(c.in.number("blocks", 1, 2000, r.blocks));
+  if (is({"checkpoint"})) {
+    text("request", r.request, false), text("signature", r.signature, !r.request.empty());
+    r.replicas = static_cast<std::uint32_t>(c.in.number("replicas", 0, 64, 3));
+  }
   if (!r.key_file.empty() && r.key_file[0] != '/')
     c.in.problem("key_file", "expected an absolute path, found \"" + r.key_file + "\"");
   return [r, &b = c.backend] { return b.domain(r); };
@@ -274,6 +279,7 @@ const std::map<std::string, reader, std::less<>> commands{
     {"domain_members", domain_reader<8>},
     {"domain_graph", domain_reader<9>},
     {"domain_find", domain_reader<10>},
+    {"domain_checkpoint", domain_reader<11>},
 };
 
 error as_request_error(const error& e) {

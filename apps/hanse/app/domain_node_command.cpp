@@ -54,6 +54,14 @@ void print_status(command_context& c, const json& d) {
     line("members        ", field(d, "members"));
     line("blocks         ", field(d, "blocks"));
     line("state          ", field(d, "state").substr(0, 16));
+    if (const auto cp = d.value("checkpoint", json::object()); cp.value("version", 0ull) != 0) {
+      line("checkpoint     ", field(cp, "version") + ", of " + field(cp, "covered") + " blocks; " +
+                                  field(cp, "dropped") + " without payload" +
+                                  (cp.value("archived", false) ? "" : "; no archive"));
+    }
+    if (const auto cp = d.value("checkpoint", json::object());
+        cp.value("archives_taken", 0ull) + cp.value("archives_failed", 0ull) != 0)
+      line("archives       ", field(cp, "archives_taken") + " taken, " + field(cp, "archives_failed") + " failed");
     if (!d.value("may_write", false))
       line("writes         ", "not yet: other members have to confirm this node's newest block");
   }
@@ -280,6 +288,7 @@ void add_domain_node_commands(CLI::App& domain, command_context& context) {
   add_enter(domain, context, false);
   add_operations(domain, context);
   add_questions(domain, context);
+  add_checkpoint_command(domain, context);
 }
 
 } // namespace hanse::app

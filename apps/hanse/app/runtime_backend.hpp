@@ -69,6 +69,7 @@ private:
   control_result list_blocks(const block_request& request);
   control_result domain_status(const domain_request& request);
   control_result domain_members(const identity& domain);
+  control_result domain_checkpoint(const identity& domain, const domain_request& request);
   control_result domain_graph(const identity& domain, std::uint32_t blocks);
   control_result publish_domain(const domain_request& request);
   expected<unit> start_imported();

@@ -29,6 +29,16 @@ json json_of(const join_report& j) {
           {"tries", tries}};
 }
 
+json json_of(const checkpoint_status& c) {
+  return {{"version", c.version},
+          {"archived", c.archived},
+          {"covered", c.covered},
+          {"dropped", c.dropped},
+          {"archives_named", c.archives_named},
+          {"archives_taken", c.archives_taken},
+          {"archives_failed", c.archives_failed}};
+}
+
 json json_of(const domain_report& r) {
   return {{"domain", to_string(r.domain)},
           {"name", r.name},
@@ -46,6 +56,7 @@ json json_of(const domain_report& r) {
           {"blocks", r.blocks},
           {"pending", r.pending},
           {"state", r.members == 0 ? json(nullptr) : json(to_hex(r.state.view()))},
+          {"checkpoint", json_of(r.checkpoint)},
           {"protocols",
            {{"membership", json_of(r.stack.membership)},
             {"dissemination", json_of(r.stack.dissemination)},
@@ -128,6 +139,33 @@ control_result runtime_backend::domain_graph(const identity& domain, std::uint32
   return lace;
 }
 
+/// Without a signature: what the owner should sign, whose archive is kept here by then. With one: writes it.
+control_result runtime_backend::domain_checkpoint(const identity& domain, const domain_request& request) {
+  if (!request.request.empty()) {
+    HANSE_TRY(const auto wire, from_hex(request.request));
+    HANSE_TRY(const auto signed_request, decode_checkpoint_request(wire));
+    HANSE_TRY(const auto octets, from_hex(request.signature));
+    HANSE_TRY(const auto signature, decode_message_signature(octets));
+    HANSE_CHECK(domains_->checkpoint(domain, signed_request, signature, request.replicas));
+    HANSE_TRY(const auto now, domains_->report(domain));
+    return json{{"domain", to_string(domain)}, {"done", "checkpoint"}, {"checkpoint", json_of(now.checkpoint)}};
+  }
+  HANSE_TRY(auto proposal, domains_->propose_checkpoint(domain));
+  json no_archive = "the history is over " + std::to_string(archive_octets_max >> 20) + " MiB";
+  if (!proposal.archive.empty()) {
+    const auto kept = blocks_->put({.domain = domain, .lease_ms = archive_lease_ms}, proposal.archive);
+    no_archive = kept ? json(nullptr) : json(to_string(kept.error()));
+    if (kept) proposal.request.archive = encode(kept->content);
+  }
+  return json{{"domain", to_string(domain)},
+              {"version", proposal.request.version},
+              {"blocks", proposal.request.blocks},
+              {"state", to_hex(proposal.request.state.view())},
+              {"archive_octets", proposal.archive.size()},
+              {"no_archive", no_archive},
+              {"request", to_hex(encode(proposal.request))}};
+}
+
 /// To the domain, if this node is in it; an introducer that is not founds an instance; others keep it to answer with.
 control_result runtime_backend::publish_domain(const domain_request& request) {
   HANSE_TRY(auto wanted, read_enrolment(request.advert, request.key_file, {}));
@@ -168,6 +206,7 @@ control_result runtime_backend::domain(const domain_request& request) {
   HANSE_TRY(const auto id, resolve_domain(request.domain));
   if (request.action == "members") return domain_members(id);
   if (request.action == "graph") return domain_graph(id, request.blocks);
+  if (request.action == "checkpoint") return domain_checkpoint(id, request);
   if (request.action == "find") {
     HANSE_TRY(const auto advert, domains_->find(id));
     return json{{"domain", to_string(id)},

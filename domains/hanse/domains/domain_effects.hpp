@@ -76,6 +76,12 @@ struct domain_found {
   std::uint64_t version = 0;
 };
 
+/// Get this content from the domain's blocks; then call `archive_came`.
+struct domain_archive {
+  identity domain;
+  eris_capability content;
+};
+
 /// For the log and counters: refusals, introducers passed over, proven equivocators.
 struct domain_event {
   std::string_view name;
@@ -85,7 +91,7 @@ struct domain_event {
 };
 
 using domain_effect = std::variant<domain_message, domain_write, domain_reach, domain_view, domain_change,
-                                   domain_role_changed, domain_found, domain_event>;
+                                   domain_role_changed, domain_found, domain_archive, domain_event>;
 using domain_effects = std::vector<domain_effect>;
 
 /// One domain, for `hanse domain status`.
@@ -107,6 +113,7 @@ struct domain_report {
   std::vector<identity> byzantine;
   std::size_t blocks = 0, pending = 0;
   digest state; ///< equal where members, levels, values and advert are
+  checkpoint_status checkpoint;
   std::optional<join_report> join;
 };
 

@@ -1,4 +1,4 @@
-// Puts blocklace, map and exchange together; see the header.
+// Puts blocklace, map and exchange together; see the header. Checkpoints are in lattice_checkpoints.cpp.
 #include "hanse/domains/domain_lattice.hpp"
 
 #include "hanse/domains/internal/overloaded.hpp"
@@ -9,7 +9,8 @@ namespace hanse {
 
 domain_lattice::domain_lattice(const identity& domain, const key_pair& own, advert_judge adverts, random_source& random,
                                const lattice_config& config)
-    : map_(domain, std::move(adverts)), lace_(domain, own, map_, config.lace), sync_(lace_, random, config.sync) {}
+    : map_(domain, std::move(adverts)), lace_(domain, own, map_, config.lace), sync_(lace_, random, config.sync),
+      config_(config) {}
 
 expected<unit> domain_lattice::restore(byte_view key, byte_view value) {
   return lace_.restore(key, value);
@@ -78,6 +79,7 @@ void domain_lattice::perform(lace_effects effects, time_ms now, lattice_effects&
   if (std::ranges::any_of(effects, [](const auto& e) { return std::holds_alternative<lace_byzantine>(e); }))
     update_peers();
   flush(std::move(send), out);
+  follow_checkpoint(out);
 }
 
 expected<unit> domain_lattice::receive(const identity& from, byte_view body, time_ms now, lattice_effects& out) {
@@ -88,6 +90,7 @@ expected<unit> domain_lattice::receive(const identity& from, byte_view body, tim
   auto result = sync_.receive(from, body, now, send, effects);
   flush(std::move(send), out);
   perform(std::move(effects), now, out);
+  if (const auto offer = sync_.take_offer()) consider(*offer, now, out);
   return result;
 }
 
@@ -107,6 +110,7 @@ void domain_lattice::tick(time_ms now, lattice_effects& out) {
   std::vector<peer_message> send;
   sync_.tick(now, send);
   flush(std::move(send), out);
+  archive_step(now, out);
 }
 
 expected<block_id> domain_lattice::write(const map_op& op, time_ms now, lattice_effects& out) {
@@ -135,35 +139,6 @@ expected<block_id> domain_lattice::expel(const identity& member, time_ms now, la
 
 expected<block_id> domain_lattice::put(std::string key, bytes value, time_ms now, lattice_effects& out) {
   return write(put_op(std::move(key), std::move(value), now), now, out);
-}
-
-checkpoint_request domain_lattice::request_checkpoint() const {
-  checkpoint_request r;
-  r.version = map_.checkpoint_version() + 1;
-  r.state = map_.state_hash();
-  r.statement = checkpoint_statement(lace_.graph().domain(), r.version, r.state);
-  return r;
-}
-
-expected<block_id> domain_lattice::write_checkpoint(const checkpoint_request& request,
-                                                    const message_signature& signature, time_ms now,
-                                                    lattice_effects& out) {
-  if (request.state != map_.state_hash()) return error{errc::stale, "the state changed since it was signed"};
-  map_op op;
-  op.kind = map_op_kind::checkpoint;
-  op.at_ms = now;
-  op.version = request.version;
-  op.state = request.state;
-  op.signature = encode(signature);
-  return write(op, now, out);
-}
-
-std::size_t domain_lattice::compact(lattice_effects& out) {
-  const auto found = map_.strippable(lace_.graph());
-  lace_effects effects;
-  lace_.strip(found, effects);
-  perform(std::move(effects), 0, out);
-  return found.size();
 }
 
 std::vector<lattice_member> domain_lattice::members() const {

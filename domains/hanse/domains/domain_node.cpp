@@ -70,6 +70,7 @@ expected<unit> domain_node::open_membership(entry& e, bool is_new) {
   if (e.membership) return ok();
   const auto* a = adverts_.find(e.domain);
   HANSE_TRY(e.membership, make_membership(e.domain, a ? stack_of(a->value, e.instance) : protocol_stack{}, is_new));
+  e.membership->take_archives(takes_archives_);
   return ok();
 }
 
@@ -324,6 +325,39 @@ expected<unit> domain_node::put(const identity& domain, std::string key, bytes v
   take(*e, std::move(effects), now, out);
   if (!written) return written.error();
   return ok();
+}
+
+expected<checkpoint_proposal> domain_node::propose_checkpoint(const identity& domain) const {
+  const auto* e = find_active(domain);
+  if (!e) return error{errc::not_found, "this node is not in that domain"};
+  if (!e->membership->may_write())
+    return error{errc::in_doubt, "other members have not confirmed this node's newest block yet"};
+  return e->membership->propose_checkpoint();
+}
+
+expected<unit> domain_node::checkpoint(const identity& domain, const checkpoint_request& request,
+                                       const message_signature& signature, time_ms now, domain_effects& out) {
+  auto* e = find_active(domain);
+  if (!e) return error{errc::not_found, "this node is not in that domain"};
+  membership_effects effects;
+  auto written = e->membership->checkpoint(request, signature, now, effects);
+  take(*e, std::move(effects), now, out);
+  return written;
+}
+
+void domain_node::take_archives(bool can) {
+  takes_archives_ = can;
+  for (auto& [domain, e] : entries_)
+    if (e->membership) e->membership->take_archives(can);
+}
+
+void domain_node::archive_came(const identity& domain, std::optional<shared_bytes> octets, time_ms now,
+                               domain_effects& out) {
+  auto* e = find_active(domain);
+  if (!e) return;
+  membership_effects effects;
+  e->membership->archive_came(std::move(octets), now, effects);
+  take(*e, std::move(effects), now, out);
 }
 
 expected<unit> domain_node::assume_current(const identity& domain, time_ms now, domain_effects& out) {

@@ -81,6 +81,17 @@ public:
                          domain_effects& out);
   expected<unit> put(const identity& domain, std::string key, bytes value, time_ms now, domain_effects& out);
 
+  /// What the owner should sign for a checkpoint, and what its archive would hold.
+  /// Errors: `not_found`, `in_doubt`, `unsupported_protocol`.
+  expected<checkpoint_proposal> propose_checkpoint(const identity& domain) const;
+  /// Errors: `not_found`, `stale` (propose again), `permission_denied` (not signed by the owner), `in_doubt`.
+  expected<unit> checkpoint(const identity& domain, const checkpoint_request& request,
+                            const message_signature& signature, time_ms now, domain_effects& out);
+
+  /// Whether the host answers `domain_archive` by more than nothing.
+  void take_archives(bool can);
+  void archive_came(const identity& domain, std::optional<shared_bytes> octets, time_ms now, domain_effects& out);
+
   /// The operator vouches that this node wrote nothing that is not here. Errors: `not_found`.
   expected<unit> assume_current(const identity& domain, time_ms now, domain_effects& out);
 
@@ -176,6 +187,7 @@ private:
   time_ms gossip_at_ = 0;
   std::size_t news_told_ = 0; // since the last telling
   bool started_ = false;
+  bool takes_archives_ = false;
 };
 
 } // namespace hanse

@@ -132,6 +132,9 @@ void domain_node::take(entry& e, membership_effects effects, time_ms now, domain
                      e.token = p.token;
                      out.push_back(domain_write{lace_table, std::move(p.writes), e.domain, p.token});
                    },
+                   [&](archive_wanted& a) {
+                     out.push_back(domain_archive{e.domain, std::move(a.content)});
+                   },
                    [&](lace_byzantine& b) {
                      out.push_back(domain_event{"equivocator", e.domain, b.who, {}});
                    },

@@ -144,6 +144,7 @@ expected<domain_report> domain_node::report(const identity& domain) const {
   r.blocks = status.blocks;
   r.pending = status.pending;
   r.state = status.state;
+  r.checkpoint = status.checkpoint;
   return r;
 }
 

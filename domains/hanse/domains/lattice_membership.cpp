@@ -10,14 +10,15 @@ namespace {
 
 constexpr std::uint32_t compare_ms_min = 100;
 constexpr std::uint32_t compare_ms_max = 3'600'000;
+constexpr std::uint32_t archive_blocks_max = 1'000'000;
 
-expected<std::uint32_t> number(const std::string& name, const std::string& text) {
+expected<std::uint32_t> number(const std::string& name, const std::string& text, std::uint32_t min, std::uint32_t max) {
   std::uint32_t value = 0;
   const auto* end = text.data() + text.size();
   const auto [at, failed] = std::from_chars(text.data(), end, value);
-  if (failed != std::errc{} || at != end || value < compare_ms_min || value > compare_ms_max)
-    return error{errc::bad_config, name + " is not a number from " + std::to_string(compare_ms_min) + " to " +
-                                       std::to_string(compare_ms_max)};
+  if (failed != std::errc{} || at != end || value < min || value > max)
+    return error{errc::bad_config,
+                 name + " is not a number from " + std::to_string(min) + " to " + std::to_string(max)};
   return value;
 }
 
@@ -64,6 +65,16 @@ public:
   }
   void assume_current(time_ms now, membership_effects& out) override { lattice_.assume_current(now, out); }
 
+  expected<checkpoint_proposal> propose_checkpoint() const override { return lattice_.propose_checkpoint(); }
+  expected<unit> checkpoint(const checkpoint_request& request, const message_signature& signature, time_ms now,
+                            membership_effects& out) override {
+    return done(lattice_.write_checkpoint(request, signature, now, out));
+  }
+  void take_archives(bool can) override { lattice_.take_archives(can); }
+  void archive_came(std::optional<shared_bytes> octets, time_ms now, membership_effects& out) override {
+    lattice_.archive_came(std::move(octets), now, out);
+  }
+
   std::vector<lattice_member> members() const override { return lattice_.members(); }
   std::vector<identity> member_ids() const override {
     auto ids = lattice_.map().member_ids();
@@ -80,7 +91,8 @@ public:
   bool may_write() const override { return lattice_.lace().may_write(); }
   membership_status status() const override {
     const auto stats = lattice_.lace().stats();
-    return {lattice_.lace().byzantine(), stats.blocks, stats.pending, lattice_.map().state_hash()};
+    return {lattice_.lace().byzantine(), stats.blocks, stats.pending, lattice_.map().state_hash(),
+            lattice_.checkpoints()};
   }
   lace_drawing drawing(std::size_t blocks_max) const override { return draw(lattice_, blocks_max); }
 
@@ -94,8 +106,12 @@ expected<std::unique_ptr<membership_protocol>> make_blocklace_membership(const m
                                                                          const protocol_parameters& parameters) {
   lattice_config c;
   for (const auto& [name, text] : parameters) {
+    if (name == "archive_blocks") {
+      HANSE_TRY(c.sync.archive_blocks, number(name, text, 1, archive_blocks_max));
+      continue;
+    }
     if (name != "busy_ms" && name != "idle_ms") return error{errc::bad_config, "blocklace has no parameter " + name};
-    HANSE_TRY(const auto value, number(name, text));
+    HANSE_TRY(const auto value, number(name, text, compare_ms_min, compare_ms_max));
     (name == "busy_ms" ? c.sync.busy_ms : c.sync.idle_ms) = value;
   }
   if (setup.is_new) c.lace.tip_answers_min = 1;

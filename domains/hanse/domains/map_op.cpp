@@ -1,6 +1,8 @@
 // Octets of the membership map's operations; see the header.
 #include "hanse/domains/map_op.hpp"
 
+#include "hanse/domains/eris.hpp"
+
 #include <algorithm>
 
 namespace hanse {
@@ -11,8 +13,9 @@ constexpr std::uint64_t format_version = 1;
 
 std::size_t fields_of(map_op_kind k) {
   switch (k) {
-  case map_op_kind::add:
   case map_op_kind::checkpoint:
+    return 7;
+  case map_op_kind::add:
     return 6;
   case map_op_kind::put:
     return 5;
@@ -99,13 +102,14 @@ map_op ack_op(time_ms at) {
   return op;
 }
 
-digest checkpoint_statement(const identity& domain, std::uint64_t version, const digest& state) {
+digest checkpoint_statement(const identity& domain, std::uint64_t version, const digest& state, byte_view archive) {
   msgpack_writer out;
-  out.array(4);
+  out.array(5);
   out.text("hanse-checkpoint-v1");
   out.blob(domain.wire());
   out.unsigned_integer(version);
   out.blob(state.view());
+  out.blob(archive);
   return blake2b_256(out.view());
 }
 
@@ -135,6 +139,7 @@ bytes encode(const map_op& op) {
   case map_op_kind::checkpoint:
     out.unsigned_integer(op.version);
     out.blob(op.state.view());
+    out.blob(op.archive);
     out.blob(op.signature);
     break;
   default:
@@ -178,6 +183,9 @@ expected<map_op> decode_map_op(byte_view wire) {
     op.version = in.unsigned_integer(wire_number_max);
     const auto state = in.blob_exactly(digest::size_bytes);
     if (in.good()) std::ranges::copy(state, op.state.octets.begin());
+    op.archive = to_bytes(in.blob(eris_capability_size));
+    if (in.good() && !op.archive.empty())
+      if (const auto content = decode_eris_capability(op.archive); !content) in.fail(content.error());
     op.signature = to_bytes(in.blob(checkpoint_signature_max));
     break;
   }

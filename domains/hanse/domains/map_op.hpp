@@ -37,6 +37,7 @@ struct map_op {
   bytes value;                       ///< add, put: the value; configure: the signed advert
   std::uint64_t version = 0;         ///< checkpoint: 1, 2, …
   digest state;                      ///< checkpoint: membership_map::state_hash of its past
+  bytes archive;                     ///< checkpoint: an encoded eris_capability, or nothing
   bytes signature;                   ///< checkpoint: encoded message_signature of the domain
 
   friend bool operator==(const map_op&, const map_op&) = default;
@@ -49,12 +50,13 @@ map_op remove_op(map_key key, time_ms at);
 map_op revoke_op(const identity& member, time_ms at);
 map_op ack_op(time_ms at);
 
-/// What the domain signs for a checkpoint: a hash of context, domain, version and state.
-digest checkpoint_statement(const identity& domain, std::uint64_t version, const digest& state);
+/// What the domain signs for a checkpoint: a hash of context, domain, version, state and archive.
+digest checkpoint_statement(const identity& domain, std::uint64_t version, const digest& state, byte_view archive);
 
 bytes encode(const map_op& op);
 
-/// Errors: those of msgpack_reader, `bad_version`, `bad_value` (an empty or overlong key, a group as member).
+/// Errors: those of msgpack_reader, `bad_version`, `bad_value` (an empty or overlong key, a group as member), those of
+/// decode_eris_capability.
 expected<map_op> decode_map_op(byte_view wire);
 
 /// The value of an Add or Put, or the advert of a Configure, which decode_map_op has accepted before: what it checked

@@ -212,9 +212,7 @@ block_verdict membership_map::judge_in(const scope& s, block_index b, const expe
   if (!op || (op->kind == map_op_kind::configure && !is_configure)) return block_verdict::invalid;
   if (!is_allowed(s, *op, level.level, author)) return block_verdict::invalid;
   if (op->kind == map_op_kind::checkpoint) {
-    const auto signature = decode_message_signature(op->signature);
-    if (!signature || !verify(owner_, checkpoint_statement(owner_, op->version, op->state), *signature))
-      return block_verdict::invalid;
+    if (!is_by_owner(*op)) return block_verdict::invalid;
     checkpoints_.push_back(b);
   }
   auto& r = records_[b];
@@ -224,6 +222,7 @@ block_verdict membership_map::judge_in(const scope& s, block_index b, const expe
   r.authority = level.source;
   r.at_ms = op->at_ms;
   r.version = op->version;
+  r.archived = !op->archive.empty();
   enlist(s.g, b, *op);
   return block_verdict::valid;
 }

@@ -120,9 +120,18 @@ public:
   block_index checkpoint() const noexcept;
   std::uint64_t checkpoint_version() const noexcept; ///< of it; 0 if there is none
 
+  /// The newest of those that name an archive.
+  block_index archived_checkpoint() const noexcept;
+
+  /// Whether the domain's owner signed this Checkpoint.
+  bool is_by_owner(const map_op& checkpoint) const;
+
   /// Blocks that the newest checkpoint covers and whose payloads nothing needs any more: acknowledgements,
   /// and values that a later one replaced or removed.
   std::vector<block_index> strippable(const lace_graph& lace) const;
+
+  /// The same for the checkpoint `c`; no_block: for one that would cover everything acknowledged.
+  std::vector<block_index> strippable_below(const lace_graph& lace, block_index c) const;
 
   /// Revokes that void something placed beside them.
   std::size_t potent_revokes() const noexcept { return potent_.size(); }
@@ -140,6 +149,7 @@ private:
     member_level level = level_none;
     bool potent = false; ///< a Revoke that voids something placed
     bool applied = false;
+    bool archived = false; ///< a checkpoint that names an archive
     key_index key = no_key;
     key_index author = no_key;
     block_index authority = no_block; ///< the Add or Configure that the author acted by
@@ -170,6 +180,7 @@ private:
   key_index intern(const map_key& key);
   key_index find_key(const map_key& key) const noexcept;
   const config_entry* config_in(const scope& s) const;
+  block_index newest_checkpoint(bool archived) const noexcept;
   void find_standing(scope& s) const;
   bool precedes(const lace_graph& g, block_index r, block_index other) const;
   bool could_void(const lace_graph& g, block_index r, block_index o) const;

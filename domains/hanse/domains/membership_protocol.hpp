@@ -22,6 +22,7 @@ struct membership_status {
   std::size_t blocks = 0;          ///< or whatever units of history it keeps
   std::size_t pending = 0;         ///< that wait for others
   digest state;                    ///< equal at two members iff their views are
+  checkpoint_status checkpoint = {};
 };
 
 /// One domain's membership at one node. Called by one thread at a time.
@@ -69,6 +70,24 @@ public:
   /// The operator vouches that this node wrote nothing that is not here.
   virtual void assume_current(time_ms now, membership_effects& out) = 0;
 
+  // --- checkpoints (domain_lattice.hpp); a protocol may do without ---
+
+  /// Errors: `unsupported_protocol`.
+  virtual expected<checkpoint_proposal> propose_checkpoint() const {
+    return error{errc::unsupported_protocol, "the domain's membership protocol has no checkpoints"};
+  }
+  /// Errors: `unsupported_protocol`, `stale`, `permission_denied` (not signed by the owner), `in_doubt`.
+  virtual expected<unit> checkpoint(const checkpoint_request& request, const message_signature& signature, time_ms now,
+                                    membership_effects& out) {
+    (void)request, (void)signature, (void)now, (void)out;
+    return error{errc::unsupported_protocol, "the domain's membership protocol has no checkpoints"};
+  }
+  /// Whether the host answers `archive_wanted` by more than nothing.
+  virtual void take_archives(bool can) { (void)can; }
+  virtual void archive_came(std::optional<shared_bytes> octets, time_ms now, membership_effects& out) {
+    (void)octets, (void)now, (void)out;
+  }
+
   // --- the view ---
 
   virtual std::vector<lattice_member> members() const = 0; ///< ascending
@@ -107,7 +126,7 @@ using protocol_parameters = std::map<std::string, std::string>;
 using membership_factory =
     std::function<expected<std::unique_ptr<membership_protocol>>(const membership_setup&, const protocol_parameters&)>;
 
-/// `blocklace/1`, with parameters `busy_ms` and `idle_ms` (lace_sync_config).
+/// `blocklace/1`, with parameters `busy_ms`, `idle_ms` and `archive_blocks` (lace_sync_config).
 expected<std::unique_ptr<membership_protocol>> make_blocklace_membership(const membership_setup& setup,
                                                                          const protocol_parameters& parameters);
 

@@ -226,12 +226,26 @@ digest membership_map::state_hash() const {
 
 // --- checkpoints ---
 
-block_index membership_map::checkpoint() const noexcept {
+block_index membership_map::newest_checkpoint(bool archived) const noexcept {
   block_index newest = no_block;
   const auto order = [&](block_index c) { return std::tuple{records_[c].version, (*lace_)[c].height, (*lace_)[c].id}; };
   for (const auto c : checkpoints_)
-    if (records_[c].applied && (newest == no_block || order(newest) < order(c))) newest = c;
+    if (records_[c].applied && (records_[c].archived || !archived) && (newest == no_block || order(newest) < order(c)))
+      newest = c;
   return newest;
+}
+
+block_index membership_map::checkpoint() const noexcept {
+  return newest_checkpoint(false);
+}
+
+block_index membership_map::archived_checkpoint() const noexcept {
+  return newest_checkpoint(true);
+}
+
+bool membership_map::is_by_owner(const map_op& op) const {
+  const auto signature = decode_message_signature(op.signature);
+  return signature && verify(owner_, checkpoint_statement(owner_, op.version, op.state, op.archive), *signature);
 }
 
 std::uint64_t membership_map::checkpoint_version() const noexcept {
@@ -243,7 +257,11 @@ std::uint64_t membership_map::checkpoint_version() const noexcept {
 std::vector<block_index> membership_map::strippable(const lace_graph& lace) const {
   const auto c = checkpoint();
   if (c == no_block) return {};
-  scope s{lace, records_, c, true, {}};
+  return strippable_below(lace, c);
+}
+
+std::vector<block_index> membership_map::strippable_below(const lace_graph& lace, block_index c) const {
+  scope s{lace, records_, c, c != no_block, {}};
   find_standing(s);
   std::map<key_index, std::vector<block_index>> live;
   std::vector<block_index> covered;

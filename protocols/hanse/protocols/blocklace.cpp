@@ -72,6 +72,7 @@ void blocklace::strip(std::span<const block_index> blocks, lace_effects& out) {
   for (const auto b : blocks) {
     if (!graph_[b].accepted || graph_[b].bare) continue;
     graph_.strip(b);
+    ++stats_.bare;
     writes_.push_back({key_of(graph_[b].stored_at), to_bytes(graph_[b].wire.view())});
   }
   persist_all(out);
@@ -128,6 +129,7 @@ void blocklace::accept_one(block_index index, lace_effects& out) {
   b.accepted = true;
   b.stored_at = ++stored_;
   ++stats_.accepted;
+  if (b.bare) ++stats_.bare;
   unhold(b.id);
   writes_.push_back({key_of(b.stored_at), to_bytes(b.wire.view())});
   accepted_.push_back(index);

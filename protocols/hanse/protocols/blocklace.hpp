@@ -84,6 +84,7 @@ using lace_effects = std::vector<lace_effect>;
 struct lace_stats {
   std::uint64_t received = 0, duplicates = 0, refused = 0, accepted = 0, evicted = 0, acks = 0;
   std::size_t blocks = 0, pending = 0, pending_octets = 0, byzantine = 0;
+  std::size_t bare = 0; ///< of the blocks: without payload
 };
 
 /// The machine. Not thread-safe. Effects come in the order in which they are to be performed.
@@ -103,7 +104,8 @@ public:
   // --- blocks of others ---
 
   /// Takes encoded blocks from an authenticated node, in any order. Whatever is wrong comes out as `lace_refused`.
-  void accept(const identity& from, std::span<const shared_bytes> blocks, lace_effects& out);
+  /// `vouched`: the domain's owner vouches that what comes without payload may: else it is refused.
+  void accept(const identity& from, std::span<const shared_bytes> blocks, lace_effects& out, bool vouched = false);
 
   /// A peer's answer to "what is the newest block of mine that you hold": that block, or nothing. Only an own
   /// signature counts as more, so nobody can keep this node from writing. `others`: how many members could answer.
@@ -164,7 +166,8 @@ private:
     std::size_t octets = 0;
   };
 
-  void take(const identity& from, const shared_bytes& wire, std::vector<block_id>& missing, lace_effects& out);
+  void take(const identity& from, const shared_bytes& wire, bool vouched, std::vector<block_id>& missing,
+            lace_effects& out);
   void refuse(const identity& from, error why, lace_effects& out);
   bool lacks_past(const block& b) const;
   void place_with_waiters(block first, const identity& from, std::vector<block_id>& missing, lace_effects& out);

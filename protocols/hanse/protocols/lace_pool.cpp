@@ -11,10 +11,10 @@ void blocklace::refuse(const identity& from, error why, lace_effects& out) {
   out.emplace_back(lace_refused{from, std::move(why)});
 }
 
-void blocklace::accept(const identity& from, std::span<const shared_bytes> blocks, lace_effects& out) {
+void blocklace::accept(const identity& from, std::span<const shared_bytes> blocks, lace_effects& out, bool vouched) {
   if (!started_) return;
   std::vector<block_id> missing;
-  for (const auto& wire : blocks) take(from, wire, missing, out);
+  for (const auto& wire : blocks) take(from, wire, vouched, missing, out);
   make_room(out);
   std::erase_if(missing, [this](const block_id& id) { return has(id); }); // came later in the same burst
   if (!missing.empty()) {
@@ -27,7 +27,7 @@ void blocklace::accept(const identity& from, std::span<const shared_bytes> block
 }
 
 /// The order of the checks is the order of their cost; a signature is looked at last.
-void blocklace::take(const identity& from, const shared_bytes& wire, std::vector<block_id>& missing,
+void blocklace::take(const identity& from, const shared_bytes& wire, bool vouched, std::vector<block_id>& missing,
                      lace_effects& out) {
   ++stats_.received;
   auto b = decode_block(wire);
@@ -37,7 +37,8 @@ void blocklace::take(const identity& from, const shared_bytes& wire, std::vector
     ++stats_.duplicates;
     return;
   }
-  if (b->bare && !config_.accept_bare) return refuse(from, error{errc::bad_value, "without its payload"}, out);
+  if (b->bare && !vouched && !config_.accept_bare)
+    return refuse(from, error{errc::bad_value, "without its payload"}, out);
   if (!verify_signature(*b)) return refuse(from, errc::bad_signature, out);
   if (lacks_past(*b)) return wait_for(*std::move(b), from, missing);
   place_with_waiters(*std::move(b), from, missing, out);

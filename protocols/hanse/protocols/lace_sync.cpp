@@ -10,7 +10,16 @@ namespace hanse {
 
 namespace {
 
-enum class kind : std::uint8_t { root = 1, buckets = 2, vector = 3, want = 4, blocks = 5, tip_ask = 6, tip = 7 };
+enum class kind : std::uint8_t {
+  root = 1,
+  buckets = 2,
+  vector = 3,
+  want = 4,
+  blocks = 5,
+  tip_ask = 6,
+  tip = 7,
+  archive = 8
+};
 constexpr std::uint64_t format_version = 1;
 constexpr std::size_t bucket_hash_size = 16;
 constexpr std::size_t tips_max = 16; ///< of one creator that are compared; an honest one has one
@@ -131,7 +140,7 @@ expected<unit> lace_sync::receive(const identity& from, byte_view body, time_ms 
   const auto fields = in.array(16);
   const auto k = static_cast<kind>(in.unsigned_integer(UINT8_MAX));
   if (in.unsigned_integer() != format_version) in.fail(errc::bad_version);
-  constexpr std::array<std::size_t, 8> wanted{0, 3, 4, 6, 3, 4, 2, 3};
+  constexpr std::array<std::size_t, 9> wanted{0, 3, 4, 7, 3, 4, 2, 3, 3};
   const auto at = static_cast<std::size_t>(k);
   if (in.good() && (at == 0 || at >= wanted.size())) in.fail(errc::bad_type);
   if (in.good() && fields != wanted[at]) in.fail(errc::bad_value);
@@ -159,6 +168,9 @@ expected<unit> lace_sync::receive(const identity& from, byte_view body, time_ms 
   case kind::tip:
     on_tip(from, in, lace_out);
     break;
+  case kind::archive:
+    on_archive(from, in, now);
+    break;
   }
   auto done = in.finish();
   if (!done) ++stats_.bad;
@@ -175,7 +187,7 @@ void lace_sync::send_root(const identity& to, std::vector<peer_message>& send) {
 
 void lace_sync::on_root(const identity& from, msgpack_reader& in, std::vector<peer_message>& send) {
   const auto theirs = read_digest(in);
-  if (!in.good()) return;
+  if (!in.good() || waits_for_archive()) return;
   if (theirs == root_) {
     ++stats_.equal_roots;
     return;
@@ -192,7 +204,7 @@ void lace_sync::on_root(const identity& from, msgpack_reader& in, std::vector<pe
 void lace_sync::on_buckets(const identity& from, msgpack_reader& in, time_ms now, std::vector<peer_message>& send) {
   const auto log2_count = static_cast<unsigned>(in.unsigned_integer(log2_buckets_max));
   const auto theirs = in.blob_exactly(bucket_hash_size << log2_count);
-  if (!in.good() || theirs.empty()) return;
+  if (!in.good() || theirs.empty() || waits_for_archive()) return;
   const auto own = bucket_hashes(log2_count);
   std::vector<bool> differs(own.size());
   for (std::size_t i = 0; i < own.size(); ++i)
@@ -220,10 +232,11 @@ void lace_sync::send_vector(const identity& to, unsigned log2_count, const std::
     }
     ++count;
   }
-  auto out = begin(kind::vector, 4);
+  auto out = begin(kind::vector, 5);
   out.unsigned_integer(log2_count);
   out.blob(mask);
   out.boolean(wants_reply);
+  out.boolean(hears_archives(now));
   out.array(count);
   out.raw(entries.view());
   spend(to, out.size());
@@ -235,6 +248,7 @@ expected<unit> lace_sync::on_vector(const identity& from, msgpack_reader& in, ti
   const auto log2_count = static_cast<unsigned>(in.unsigned_integer(log2_buckets_max));
   const auto mask = in.blob_exactly(((std::size_t{1} << log2_count) + 7) / 8);
   const auto wants_reply = in.boolean();
+  const auto hears_archives = in.boolean();
   const auto count = in.array(codec_tokens_max);
   std::map<identity, tips> theirs;
   for (std::size_t i = 0; i < count && in.good(); ++i) {
@@ -254,12 +268,20 @@ expected<unit> lace_sync::on_vector(const identity& from, msgpack_reader& in, ti
   std::vector<block_index> lacking;
   for (const auto& [creator, tips] : vector_)
     if (buckets[bucket_of(creator, log2_count)]) collect_above(*g.find_creator(creator), theirs[creator], lacking);
-  if (!lacking.empty()) send_blocks(from, std::move(lacking), now, send);
+  if (hears_archives && is_for_archive(lacking)) {
+    auto out = begin(kind::archive, 1);
+    out.blob(archive_voucher_);
+    ++stats_.archives_named;
+    send.push_back({from, std::move(out).take()}); // it compares again when it has that
+  } else if (!lacking.empty()) {
+    send_blocks(from, std::move(lacking), now, send);
+  }
   const auto is_new = [&](const tip& t) {
     const auto b = g.find(t.id);
     return b == no_block || !g[b].acknowledged;
   };
-  if (wants_reply && std::ranges::any_of(theirs, [&](const auto& e) { return std::ranges::any_of(e.second, is_new); }))
+  if (wants_reply && !waits_for_archive() &&
+      std::ranges::any_of(theirs, [&](const auto& e) { return std::ranges::any_of(e.second, is_new); }))
     send_vector(from, log2_count, buckets, false, now, send);
   return ok();
 }
@@ -380,6 +402,33 @@ void lace_sync::retry_wants(time_ms now, std::vector<peer_message>& send) {
   if (!again.empty() && !peers_.empty()) send_wants(peers_[random_.below(peers_.size())], again, send);
 }
 
+// --- archives ---
+
+void lace_sync::set_archive(block_index covers, bytes voucher) {
+  archive_covers_ = covers;
+  archive_voucher_ = std::move(voucher);
+}
+
+/// Much of it, or some that has no payload any more: nobody takes that but from an archive.
+bool lace_sync::is_for_archive(const std::vector<block_index>& lacking) const {
+  if (archive_covers_ == no_block) return false;
+  const auto& g = lace_.graph();
+  std::size_t covered = 0;
+  for (const auto b : lacking) {
+    if (!g.in_past(b, archive_covers_)) continue;
+    if (g[b].bare || ++covered >= config_.archive_blocks) return true;
+  }
+  return false;
+}
+
+/// One that was not to be expected (a second peer's, a late one) is passed over.
+void lace_sync::on_archive(const identity& from, msgpack_reader& in, time_ms now) {
+  const auto voucher = in.blob(block_payload_max);
+  if (!in.good() || !hears_archives(now)) return;
+  archive_after_ms_ = UINT64_MAX;
+  offer_ = archive_offer{from, to_bytes(voucher)};
+}
+
 // --- the own tip ---
 
 void lace_sync::on_tip_ask(const identity& from, std::vector<peer_message>& send) {
@@ -427,7 +476,7 @@ void lace_sync::tick(time_ms now, std::vector<peer_message>& send) {
     next_ask_ms_ = now + config_.busy_ms;
   }
   if (now < next_compare_ms_) return;
-  if (!peers_.empty()) send_root(peers_[random_.below(peers_.size())], send);
+  if (!peers_.empty() && !waits_for_archive()) send_root(peers_[random_.below(peers_.size())], send);
   const auto pause = now < busy_until_ms_ ? config_.busy_ms : config_.idle_ms;
   next_compare_ms_ = now + pause / 2 + random_.below(pause); // spread, so that members do not all ask at once
 }

@@ -5,6 +5,9 @@
 // creators; then the tips {creator: [seq, id]} of the buckets that differ; then the blocks above them, both ways, in
 // the order of acceptance. Only the acknowledged part is compared: it is what honest nodes agree on, so quiet domains
 // agree on the root. Blocks that point at unknown ones make this node ask for those by id (want).
+//
+// Who lacks much that a checkpoint covers is told where an archive of it is (docs/blocklace.md, "Archives"): what the
+// archive holds comes from elsewhere, and this machine knows it only as octets that say so, its voucher.
 #pragma once
 
 #include "hanse/crypto/random.hpp"
@@ -23,12 +26,21 @@ struct lace_sync_config {
   std::size_t wants_max = 4096;                    ///< ids asked for and not here yet
   std::uint32_t want_again_ms = 2000;
   std::uint32_t want_tries_max = 4;
-  std::uint32_t busy_ms = 1000;   ///< between comparisons while something changes
-  std::uint32_t idle_ms = 10'000; ///< between comparisons else
+  std::uint32_t busy_ms = 1000;            ///< between comparisons while something changes
+  std::uint32_t idle_ms = 10'000;          ///< between comparisons else
+  std::size_t archive_blocks = 256;        ///< who lacks so many that an archive has is told of it instead
+  std::uint32_t archive_again_ms = 60'000; ///< after one was taken or failed, this node takes blocks for so long
 };
 
 struct lace_sync_stats {
   std::uint64_t roots = 0, equal_roots = 0, blocks_sent = 0, octets_sent = 0, wants_sent = 0, throttled = 0, bad = 0;
+  std::uint64_t archives_named = 0;
+};
+
+/// A peer says that what this node lacks is in an archive; `voucher` is to be checked by who knows what it says.
+struct archive_offer {
+  identity from;
+  bytes voucher;
 };
 
 /// The machine. Not thread-safe. The lace and `random` must outlive it. Messages are appended to `send`, what the lace
@@ -55,6 +67,20 @@ public:
 
   void tick(time_ms now, std::vector<peer_message>& send);
   std::optional<time_ms> next_timer() const;
+
+  // --- archives ---
+
+  /// What this block covers is in an archive; no_block: there is none.
+  void set_archive(block_index covers, bytes voucher);
+
+  /// Whether this node could get one.
+  void take_archives(bool can) noexcept { takes_archives_ = can; }
+
+  /// The offer that came last, once. Until `archive_done` no other is heard, and nothing is asked for: it may be in it.
+  std::optional<archive_offer> take_offer() noexcept { return std::exchange(offer_, std::nullopt); }
+
+  /// It was taken, or could not be: compare again.
+  void archive_done(time_ms now) noexcept { archive_after_ms_ = now + config_.archive_again_ms; }
 
   const lace_sync_stats& stats() const noexcept { return stats_; }
 
@@ -86,6 +112,10 @@ private:
   void on_want(const identity& from, msgpack_reader& in, time_ms now, std::vector<peer_message>& send);
   void on_blocks(const identity& from, msgpack_reader& in, time_ms now, std::vector<peer_message>& send,
                  lace_effects& lace_out);
+  void on_archive(const identity& from, msgpack_reader& in, time_ms now);
+  bool hears_archives(time_ms now) const noexcept { return takes_archives_ && now >= archive_after_ms_; }
+  bool waits_for_archive() const noexcept { return archive_after_ms_ == UINT64_MAX; }
+  bool is_for_archive(const std::vector<block_index>& lacking) const;
   void on_tip_ask(const identity& from, std::vector<peer_message>& send);
   void on_tip(const identity& from, msgpack_reader& in, lace_effects& lace_out);
   void send_vector(const identity& to, unsigned log2_count, const std::vector<bool>& buckets, bool wants_reply,
@@ -111,6 +141,11 @@ private:
   time_ms next_compare_ms_ = 0;
   time_ms busy_until_ms_ = 0;
   time_ms next_ask_ms_ = 0;
+  block_index archive_covers_ = no_block; ///< what is in the archive is in its past
+  bytes archive_voucher_;
+  bool takes_archives_ = false;
+  time_ms archive_after_ms_ = 0; ///< offers are heard from then on
+  std::optional<archive_offer> offer_;
   lace_sync_stats stats_;
 };
 
