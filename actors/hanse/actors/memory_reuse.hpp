@@ -1,5 +1,5 @@
-// For programs that run nodes: memory that was freed stays with the process for the next large message. Not for libraries
-// to decide, so a program calls it, once, at its start. Source: mallopt(3).
+// For programs that run nodes: memory that was freed stays with the process for the next large message. Not for
+// libraries to decide, so a program calls it, once, at its start. Source: mallopt(3).
 #pragma once
 
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// A payload with one large message, as parts: what `seal` (message_batch.hpp) gives, octet by octet, but without copying
-// the body twice on its way to the link. Not another wire form: the far side cannot tell.
+// A payload with one large message, as parts: what `seal` (message_batch.hpp) gives, octet by octet, but without
+// copying the body twice on its way to the link. Not another wire form: the far side cannot tell.
 #pragma once
 
 #include "hanse/crypto/keys.hpp"
