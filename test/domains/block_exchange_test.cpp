@@ -23,7 +23,7 @@ TEST_CASE("a get is answered with what is here and the names of what is not") {
 TEST_CASE("who is no trusted member gets nothing") {
   fixture f;
   const auto here = f.keep(1);
-  CHECK(f.hear(4, blocks_get{{here}}).code() == errc::untrusted);
+  CHECK(f.hear(4, blocks_put{1, lease_forever, {block_of(9)}}).code() == errc::untrusted); // no member
   f.exchange.set_member(key_of(1).identity(), 63);
   CHECK(f.hear(1, blocks_get{{here}}).code() == errc::untrusted);
   CHECK(f.hear(1, blocks_put{1, lease_forever, {block_of(9)}}).code() == errc::untrusted);
@@ -34,13 +34,14 @@ TEST_CASE("want-list floods: what one member waits for is bounded, others are se
   fixture f{{.serve_names_max = 100, .serve_octets_step = 64 * 1024, .flood_max = 1000}};
   std::vector<digest> names;
   for (std::uint64_t i = 0; i < 200; ++i) names.push_back(f.keep(i, 4096));
-  REQUIRE(f.hear(1, blocks_get{names}));
+  CHECK(f.hear(1, blocks_get{names}).code() == errc::queue_full);
   CHECK(f.exchange.stats().floods == 100);
   CHECK(f.exchange.stats().served <= 64); // one step, then it is the others' turn
   const auto served = f.exchange.stats().served;
   CHECK(*f.exchange.next_timer() <= start);
   f.out.clear();
   REQUIRE(f.hear(2, blocks_get{{names[150]}}));
+  f.exchange.tick(start, f.out);
   REQUIRE_FALSE(f.said<blocks_answer>().empty());
   CHECK(f.said<blocks_answer>()[0].first == key_of(2).identity());
   CHECK(f.exchange.stats().served <= served + 65);
@@ -53,6 +54,137 @@ TEST_CASE("want-list floods: what one member waits for is bounded, others are se
   CHECK(f.effects<block_misbehaviour>()[0].node == key_of(1).identity());
   CHECK(f.hear(1, blocks_get{names}).code() == errc::untrusted);
   CHECK(f.hear(1, blocks_get{{names[0]}}, start + 600'000)); // after the penalty
+}
+
+namespace {
+
+/// Blocks in the answers to one member, and octets in those to others before the last of them.
+struct answered {
+  std::size_t blocks = 0, octets_before = 0;
+};
+
+answered answers_to(std::uint64_t asker, const block_effects& out) {
+  answered result;
+  std::size_t others = 0;
+  for (const auto& e : out) {
+    const auto* p = std::get_if<peer_message>(&e);
+    if (!p) continue;
+    if (p->to != key_of(asker).identity()) {
+      others += p->body.size();
+      continue;
+    }
+    const auto m = decode_block_message(p->body);
+    result.blocks += std::get<blocks_answer>(*m).blocks.size();
+    result.octets_before = others;
+  }
+  return result;
+}
+
+} // namespace
+
+TEST_CASE("a greedy asker does not slow another one down") {
+  fixture f{{.serve_octets_step = 512 * 1024, .serve_octets_turn = 64 * 1024}};
+  std::vector<digest> names;
+  for (std::uint64_t i = 0; i < 1000; ++i) names.push_back(f.keep(i, 8192));
+  std::size_t greedy_blocks = 0, modest_blocks = 0;
+  const auto ask_all = [&](std::uint64_t who, std::size_t in_one) {
+    for (std::size_t i = 0; i < names.size(); i += in_one)
+      (void)f.hear(who, blocks_get{{names.begin() + static_cast<std::ptrdiff_t>(i),
+                                    names.begin() + static_cast<std::ptrdiff_t>(std::min(i + in_one, names.size()))}});
+  };
+  for (std::size_t round = 0; round < 20; ++round) {
+    f.out.clear();
+    ask_all(1, 4); // many small requests, and a few large ones: both for 8 MB in each round
+    ask_all(3, 250);
+    REQUIRE(f.hear(2, blocks_get{{names[round], names[round + 1], names[round + 2], names[round + 3]}}));
+    const auto burst = f.out; // what the greedy ones were given so far is one step at most …
+    CHECK(answers_to(2, burst).blocks == 0);
+    CHECK(f.exchange.stats().served_octets <= (2 * round + 1) * (512 + 64) * 1024);
+    f.out.clear();
+    f.exchange.tick(start, f.out);
+    const auto modest = answers_to(2, f.out);
+    CHECK(modest.blocks == 4);
+    CHECK(modest.octets_before <= 2 * 66 * 1024); // … and then each of them has one turn before another's
+    modest_blocks += modest.blocks;
+    greedy_blocks += answers_to(1, f.out).blocks;
+    CHECK(answers_to(1, f.out).blocks + 8 >= answers_to(3, f.out).blocks); // the same for both
+    CHECK(answers_to(3, f.out).blocks + 8 >= answers_to(1, f.out).blocks);
+  }
+  CHECK(modest_blocks == 80);
+  CHECK(greedy_blocks > 400); // nothing is left unused
+}
+
+TEST_CASE("what all members wait for is bounded, and who is below its share has room when others fill it") {
+  fixture f{{.serve_names_max = 100, .serve_names_all_max = 120, .serve_octets_step = 1}};
+  std::vector<digest> names;
+  for (std::uint64_t i = 0; i < 250; ++i) names.push_back(f.keep(i, 32 * 1024));
+  const auto some = [&](std::size_t from, std::size_t count) {
+    const auto first = names.begin() + static_cast<std::ptrdiff_t>(from);
+    return blocks_get{{first, first + static_cast<std::ptrdiff_t>(count)}};
+  };
+  CHECK(f.hear(3, some(240, 1))); // the step is over
+  CHECK(f.hear(1, some(0, 100)));
+  CHECK(f.hear(2, some(100, 20)));
+  CHECK(f.hear(1, some(120, 20)).code() == errc::queue_full); // its own bound
+  CHECK(f.exchange.stats().floods == 20);
+  CHECK(f.hear(2, some(140, 60)).code() == errc::queue_full); // up to half of what there is for both
+  CHECK(f.exchange.stats().floods == 40);
+  CHECK(f.hear(3, some(200, 50)).code() == errc::queue_full);
+  CHECK(f.exchange.stats().floods == 50); // up to a third
+  f.exchange.drop_member(key_of(1).identity(), f.out);
+  f.exchange.drop_member(key_of(2).identity(), f.out);
+  CHECK(f.hear(3, some(0, 50))); // there is room again
+}
+
+TEST_CASE("asks of one member are looked up so many in a second, and then refused") {
+  fixture f{{.asked_names_per_s = 300}};
+  const auto here = f.keep(1);
+  const std::vector<digest> names(200, here);
+  CHECK(f.hear(1, blocks_ask{names}));
+  CHECK(f.hear(1, blocks_ask{names}).code() == errc::queue_full);
+  CHECK(f.exchange.stats().floods == 200);
+  CHECK(f.hear(2, blocks_ask{names}));
+  CHECK(f.hear(1, blocks_ask{names}, start + 1000));
+  CHECK(f.said<blocks_presence>().size() == 3);
+}
+
+TEST_CASE("what a member asks before it is known here to have joined is answered when it is, and not at its next try") {
+  fixture f;
+  const auto here = f.keep(1);
+  CHECK(f.hear(4, blocks_get{{here}}));
+  CHECK(f.hear(5, blocks_ask{{here}}));
+  f.exchange.tick(start + 30, f.out);
+  CHECK(f.out.empty());
+  f.exchange.set_member(key_of(4).identity(), 128);
+  f.exchange.set_member(key_of(5).identity(), 63);
+  REQUIRE(f.exchange.next_timer());
+  CHECK(*f.exchange.next_timer() <= start + 30);
+  f.exchange.tick(start + 31, f.out);
+  REQUIRE(f.said<blocks_answer>().size() == 1);
+  CHECK(f.said<blocks_answer>()[0].first == key_of(4).identity());
+  CHECK(f.said<blocks_presence>().empty()); // a member, and not trusted
+  CHECK(f.exchange.stats().refused == 1);
+  f.out.clear();
+  f.exchange.tick(start + 32, f.out);
+  CHECK(f.out.empty()); // once
+}
+
+TEST_CASE("what strangers ask is kept for a moment, and so much of it") {
+  fixture f{{.early_max = 6, .early_of_one_max = 4, .early_ms = 2000}};
+  const auto here = f.keep(1);
+  for (int i = 0; i < 4; ++i) CHECK(f.hear(4, blocks_get{{here}}));
+  CHECK(f.hear(4, blocks_get{{here}}).code() == errc::queue_full);
+  CHECK(f.hear(5, blocks_get{{here}}));
+  CHECK(f.hear(6, blocks_get{{here}}));
+  CHECK(f.hear(7, blocks_get{{here}}).code() == errc::queue_full);
+  CHECK(f.exchange.stats().refused == 2);
+  REQUIRE(f.exchange.next_timer());
+  CHECK(*f.exchange.next_timer() <= start + 2000);
+  f.exchange.tick(start + 2000, f.out);
+  CHECK(f.exchange.stats().refused == 8);
+  f.exchange.set_member(key_of(4).identity(), 128);
+  f.exchange.tick(start + 2001, f.out);
+  CHECK(f.out.empty()); // too late: it has asked again by now
 }
 
 TEST_CASE("floods of searches are cut off, and a search is passed on once, never back, and not beyond its TTL") {

@@ -143,6 +143,22 @@ TEST_CASE("what was asked of a member whose link is down is asked of another one
   CHECK(pushed[0].why.code == errc::unreachable);
 }
 
+TEST_CASE("a member that is known only now is asked at once for what is wanted, and not when the round is over") {
+  fixture f;
+  for (std::uint64_t i = 1; i <= 3; ++i) f.exchange.drop_member(key_of(i).identity(), f.out);
+  const std::vector names{blake2b_256(block_of(1)), blake2b_256(block_of(2))};
+  REQUIRE(f.exchange.want(names, {}, start, f.out)); // right after joining: nobody to ask
+  CHECK(f.out.empty());
+  f.exchange.set_member(key_of(1).identity(), 128);
+  REQUIRE(f.exchange.next_timer());
+  CHECK(*f.exchange.next_timer() <= start);
+  f.exchange.tick(start + 40, f.out);
+  REQUIRE(f.said<blocks_ask>().size() == 1);
+  CHECK(std::get<blocks_ask>(*decode_block_message(f.said<blocks_ask>()[0].second)).names == names);
+  REQUIRE(f.hear(1, blocks_presence{names, {}}, start + 50));
+  CHECK(f.said<blocks_get>().size() == 1);
+}
+
 TEST_CASE("who has what another one gave faster is asked for the next blocks, too") {
   fixture f{{.window_initial = 1, .window_max = 1}};
   const std::vector first{blake2b_256(block_of(1))}, next{blake2b_256(block_of(2)), blake2b_256(block_of(3))};

@@ -135,6 +135,24 @@ TEST_CASE("many small frames of one burst travel in few TLS records") {
   CHECK(p.b.data.size() == 1000);
 }
 
+TEST_CASE("a payload in parts arrives as one, in as few TLS records as in one piece") {
+  link_pair p;
+  p.up();
+  const auto head = payload_of(300, 1), body = payload_of(500'000, 2), tail = payload_of(70, 3);
+  const byte_view parts[] = {head, body, tail};
+  REQUIRE(p.a.machine->send_data_parts(parts, p.a.fx));
+  p.a.machine->flush(p.now, p.a.fx);
+  p.a.settle();
+  const std::size_t plain = 500'370 + frame_header_size;
+  CHECK(p.a.out.size() <= plain + (plain / 16384 + 1) * 22);
+  p.run();
+  bytes whole = head;
+  append(whole, body);
+  append(whole, tail);
+  REQUIRE(p.b.data.size() == 1);
+  CHECK(equal(p.b.data[0].view(), whole));
+}
+
 TEST_CASE("what may be sent is bounded by what was written") {
   pair_options o;
   o.config.pending_max = 100'000;

@@ -13,6 +13,8 @@ time_ms end_of(const content_wish& wish, time_ms now) {
   return wish.lease_ms == 0 ? lease_forever : now + wish.lease_ms;
 }
 
+constexpr std::size_t ready_step = 1024 * 1024; // octets that content on its way out grows by: about an answer
+
 error no_such(std::uint64_t token) {
   return {errc::not_found, "nothing under way has the number " + std::to_string(token)};
 }
@@ -127,7 +129,13 @@ void block_engine::pump(get_under_way& g, block_effects& out) {
   if (g.failed || !g.get || g.get->done() || g.ready.size() >= room_of) return;
   auto pumped = checked(g.get->pump(
       now(), room_of - g.ready.size(),
-      [&g](byte_view part) { g.ready.insert(g.ready.end(), part.begin(), part.end()); }, out));
+      [&g](byte_view part) {
+        const auto size = g.ready.size();
+        if (g.ready.capacity() < size + part.size()) // else it is copied several times while it grows
+          g.ready.reserve(size + std::max({part.size(), size, std::min(ready_step, 32 * part.size())}));
+        g.ready.insert(g.ready.end(), part.begin(), part.end());
+      },
+      out));
   if (!pumped) g.failed = pumped.error();
 }
 

@@ -3,6 +3,7 @@
 
 #include "hanse/actors/internal/reputation.hpp"
 #include "hanse/protocols/message_batch.hpp"
+#include "hanse/protocols/message_parts.hpp"
 
 namespace hanse {
 
@@ -147,6 +148,11 @@ void link_engine::send_queued() {
 bool link_engine::send_group(link_effects& effects) {
   auto room = std::min(link_.writable_budget(), payload_size_max);
   if (room < queue_cost(queue_.front()) + payload_overhead_max) return false;
+  if (queue_.front().message.body.size() >= parts_body_min) {
+    const auto parts = seal_in_parts(*queue_.front().signer, queue_.front().message);
+    const byte_view views[] = {parts.head, parts.body.view(), parts.tail};
+    return sent(link_.send_data_parts(views, effects), 1);
+  }
   bytes encoded;
   encoded.reserve(std::min(room, queue_octets_));
   std::vector<std::size_t> sizes;
@@ -155,6 +161,7 @@ bool link_engine::send_group(link_effects& effects) {
   for (auto& m : queue_) {
     used += queue_cost(m) + payload_overhead_per_message_max;
     if (sizes.size() == batch_size_max || m.message.source != source || (used > room && !sizes.empty())) break;
+    if (m.message.body.size() >= parts_body_min) break; // alone
     sizes.push_back(encode_to(encoded, m.message));
   }
   std::vector<byte_view> messages;
@@ -164,13 +171,18 @@ bool link_engine::send_group(link_effects& effects) {
     rest = rest.subspan(size);
   }
   auto payload = seal(*queue_.front().signer, messages, services_->random());
-  if (auto sent = link_.send_data(payload, effects); !sent) {
-    services_->counters.drop(sent.code());
+  return sent(link_.send_data(payload, effects), sizes.size());
+}
+
+/// Takes what was sent off the queue. False if it was not.
+bool link_engine::sent(const expected<unit>& result, std::size_t count) {
+  if (!result) {
+    services_->counters.drop(result.code());
     return false;
   }
   services_->counters.batches_sent.inc();
-  messages_out_ += sizes.size();
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
+  messages_out_ += count;
+  for (std::size_t i = 0; i < count; ++i) {
     queue_octets_ -= queue_cost(queue_.front());
     queue_.pop_front();
   }
@@ -249,13 +261,14 @@ void link_engine::write(bytes& octets) {
   if (octets.empty()) return;
   auto size = octets.size();
   services_->counters.octets_sent.inc(size);
-  auto buffer = to_caf_buffer(octets);
-  octets.clear();
   if (wire_.socket) {
-    compat::send(self_, wire_.socket, write_atom_v, wire_.id, std::move(buffer));
+    std::vector<bytes> parts;
+    parts.push_back(std::exchange(octets, {}));
+    compat::send(self_, wire_.socket, write_atom_v, wire_.id, std::move(parts));
     return;
   }
-  if (far_) compat::send(self_, caf::actor_cast<link_actor>(far_), std::move(buffer));
+  if (far_) compat::send(self_, caf::actor_cast<link_actor>(far_), to_caf_buffer(octets));
+  octets.clear();
   link_.written(size, services_->now_ms());
 }
 

@@ -47,6 +47,7 @@ private:
   void give_back_queue();
   void send_queued();
   bool send_group(link_effects& effects);
+  bool sent(const expected<unit>& result, std::size_t count);
   template <class F>
   void run(F input);
   void perform(link_effects& effects);

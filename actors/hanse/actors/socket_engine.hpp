@@ -21,9 +21,10 @@ using socket_actor =
     caf::typed_actor<caf::result<void>(listen_atom, int), // a listening descriptor, to be owned
                      caf::result<void>(connected_atom, uint64_t, int,
                                        caf::strong_actor_ptr), // a connected one, and its link_actor
-                     caf::result<void>(write_atom, uint64_t, caf::byte_buffer), caf::result<void>(pause_atom, uint64_t),
-                     caf::result<void>(resume_atom, uint64_t), caf::result<void>(closed_atom, uint64_t), //
-                     caf::result<void>(tick_atom, uint64_t), // from itself: pause or resume has come into effect
+                     caf::result<void>(write_atom, uint64_t, std::vector<bytes>),
+                     caf::result<void>(pause_atom, uint64_t), caf::result<void>(resume_atom, uint64_t),
+                     caf::result<void>(closed_atom, uint64_t), //
+                     caf::result<void>(tick_atom, uint64_t),   // from itself: pause or resume has come into effect
                      caf::result<void>(stop_atom), caf::result<void>(caf::io::new_connection_msg),
                      caf::result<void>(caf::io::new_data_msg), caf::result<void>(caf::io::connection_closed_msg),
                      caf::result<void>(caf::io::acceptor_closed_msg), caf::result<void>(caf::io::data_transferred_msg)>;

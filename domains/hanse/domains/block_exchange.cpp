@@ -34,6 +34,7 @@ void block_exchange::set_member(const identity& node, std::uint8_t trust) {
     window.unmeasured_per_s = config_.slow_link_octets_per_s;
     window.timeout_min_ms = window.timeout_initial_ms; // nothing is gained by haste: they come by a reliable link
     m.push_window = answer_window{window};
+    if (fresh_.size() < config_.ask_width) fresh_.push_back(node);
   } else {
     found->second.trust = trust;
   }
@@ -44,6 +45,8 @@ void block_exchange::drop_member(const identity& node, block_effects& out) {
   if (found == members_.end()) return;
   give_up_flights(found->second, node);
   end_pushes(node, found->second, out);
+  forget_queue(node, found->second);
+  std::erase(fresh_, node);
   members_.erase(found);
 }
 
@@ -120,8 +123,7 @@ void block_exchange::misbehaved(const identity& node, error why, time_ms now, bl
   auto& m = members_.at(node);
   m.punished_until = now + config_.penalty_ms;
   m.gives = false;
-  m.queue.clear();
-  m.queued.clear();
+  forget_queue(node, m);
   give_up_flights(m, node);
   ++stats_.liars;
   out.push_back(block_misbehaviour{node, std::move(why)});
@@ -139,7 +141,8 @@ void block_exchange::send(const identity& to, const block_message& m, block_effe
 expected<unit> block_exchange::receive(const identity& from, byte_view body, time_ms now, block_effects& out) {
   if (failed_) return errc::io_error;
   const auto found = members_.find(from);
-  if (found == members_.end() || found->second.trust < config_.serve_trust_min) {
+  if (found == members_.end()) return hold(from, body, now);
+  if (found->second.trust < config_.serve_trust_min) {
     ++stats_.refused;
     return error{errc::untrusted, "blocks are for trusted members"};
   }
@@ -155,9 +158,40 @@ expected<unit> block_exchange::receive(const identity& from, byte_view body, tim
   return done;
 }
 
+/// Who has just joined asks before we have heard that it joined: its host has checked that it is in the domain, and our
+/// list of members follows. What it asks is kept for a moment, or it would wait for a time-out of its own.
+expected<unit> block_exchange::hold(const identity& from, byte_view body, time_ms now) {
+  const auto refuse = [this](error why) -> expected<unit> {
+    ++stats_.refused;
+    return why;
+  };
+  const auto of_one = std::ranges::count(early_, from, &early_request::from);
+  if (early_.size() >= config_.early_max || static_cast<std::size_t>(of_one) >= config_.early_of_one_max)
+    return refuse({errc::queue_full, "requests of nodes that are no members yet"});
+  const auto m = decode_block_message(body);
+  if (!m || !(std::holds_alternative<blocks_get>(*m) || std::holds_alternative<blocks_ask>(*m)))
+    return refuse({errc::untrusted, "blocks are for trusted members"});
+  early_.push_back({from, to_bytes(body), now + config_.early_ms});
+  return ok();
+}
+
+void block_exchange::hear_early(time_ms now, block_effects& out) {
+  for (auto& e : std::exchange(early_, {})) {
+    if (members_.contains(e.from)) {
+      (void)receive(e.from, e.body, now, out); // a failure of the store is an effect
+    } else if (now < e.until) {
+      early_.push_back(std::move(e));
+    } else {
+      ++stats_.refused;
+    }
+  }
+}
+
 void block_exchange::tick(time_ms now, block_effects& out) {
   if (failed_) return;
   ticked_ = now;
+  served_octets_ = 0;
+  hear_early(now, out);
   if (auto ticked = store_->tick(now); !ticked) return fail(ticked.error(), out);
   acknowledge(out);
   time_out(now, out);
@@ -165,18 +199,22 @@ void block_exchange::tick(time_ms now, block_effects& out) {
     (void)want(lost, {}, now, out); // repair: it can only fail by the store, which then has failed
   for (auto& [who, m] : members_) time_out_pushes(who, m, now, out);
   pump(now, out);
+  ask_fresh(now, out);
   look_around(now, out);
   serve(out);
 }
 
 std::optional<time_ms> block_exchange::next_timer() const {
   if (failed_) return std::nullopt;
-  if (serving_left_) return ticked_; // at once: the rest of what others wait for
+  const auto fresh = !fresh_.empty() && !open_.empty();
+  const auto heard = std::ranges::any_of(early_, [this](const auto& e) { return members_.contains(e.from); });
+  if (!waiting_.empty() || fresh || heard) return ticked_; // at once: the rest of what others wait for
   auto at = store_->next_timer();
   const auto earlier = [&at](time_ms t) { at = at ? std::min(*at, t) : t; };
   const auto busy =
       !wants_.empty() || std::ranges::any_of(members_, [](const auto& m) { return !m.second.pushes.empty(); });
   if (busy) earlier(ticked_ + poll_ms);
+  if (!early_.empty()) earlier(early_.front().until);
   return at;
 }
 

@@ -37,8 +37,14 @@ struct block_exchange_config {
   std::uint32_t slow_link_octets_per_s = 32 * 1024; ///< assumed of a link until there is an answer
   std::uint32_t rest_ms = 5000;                     ///< that a silent member is not asked, at first
   std::uint64_t penalty_ms = 600'000;               ///< that a liar is not used
-  std::size_t serve_names_max = 1024;              ///< names that one member waits for; above, its requests are dropped
-  std::size_t serve_octets_step = 4 * 1024 * 1024; ///< sent in one step to all
+  std::size_t serve_names_max = 1024;               ///< names that one member waits for: four windows; above, refused
+  std::size_t serve_names_all_max = 16 * 1024;      ///< … all together; above, who waits for more than its share is
+  std::size_t serve_octets_step = 4 * 1024 * 1024;  ///< sent to all between two ticks
+  std::size_t serve_octets_turn = 256 * 1024;       ///< … to one, before it is another's turn that waits, too
+  std::uint32_t asked_names_per_s = 16 * 1024;      ///< looked up for asks of one member: a second of these is 80 ms
+  std::size_t early_max = 64;                       ///< requests kept of nodes that are not known as members yet
+  std::size_t early_of_one_max = 4;
+  std::uint32_t early_ms = 2000;               ///< … so long; who joined is known here within some 50 ms
   std::size_t flood_max = 4096;                ///< dropped names, or searches, in a second: then a member is reported
   std::size_t nonces_max = 4096;               ///< searches remembered
   std::uint32_t searches_per_s = 200;          ///< passed on for one member
@@ -107,6 +113,13 @@ private:
     std::uint64_t dropped = 0;
     time_ms second = 0;
     std::uint32_t searches = 0;
+    std::uint64_t asked_names = 0;
+  };
+  /// A request that came before we knew its sender as a member.
+  struct early_request {
+    identity from;
+    bytes body;
+    time_ms until = 0;
   };
   struct wanted_block {
     std::uint64_t order = 0;
@@ -137,6 +150,8 @@ private:
   void end_pushes(const identity& node, member& m, block_effects& out);
   void fail(const error& why, block_effects& out);
   void send(const identity& to, const block_message& m, block_effects& out);
+  expected<unit> hold(const identity& from, byte_view body, time_ms now);
+  void hear_early(time_ms now, block_effects& out);
 
   // block_fetch.cpp
   void forget(const digest& name);
@@ -152,6 +167,7 @@ private:
   bool fill(const identity& who, member& m, time_ms now, block_effects& out);
   bool somebody_may_give(const wanted_block& w, time_ms now) const;
   void look_around(time_ms now, block_effects& out);
+  void ask_fresh(time_ms now, block_effects& out);
   void search(const std::vector<digest>& names, bool far, time_ms now, block_effects& out);
 
   // block_serve.cpp
@@ -161,8 +177,10 @@ private:
   expected<unit> on(const identity& from, const blocks_put& m, time_ms now, block_effects& out);
   expected<unit> on(const identity& from, const blocks_stored& m, time_ms now, block_effects& out);
   member& asking(const identity& from, time_ms now);
+  bool has_room(const member& who) const noexcept;
+  void forget_queue(const identity& who, member& m);
   void serve(block_effects& out);
-  std::size_t serve_one(const identity& to, member& m, block_effects& out);
+  std::size_t serve_one(const identity& to, std::size_t octets_max, block_effects& out);
   void acknowledge(block_effects& out);
   expected<blocks_put> read_push(std::uint64_t id, const push_under_way& p, std::vector<bytes>& kept);
   void time_out_pushes(const identity& who, member& m, time_ms now, block_effects& out);
@@ -181,9 +199,14 @@ private:
   std::deque<pending_ack> acks_;
   std::set<std::uint64_t> nonces_;
   std::deque<std::uint64_t> nonce_order_;
+  std::set<identity> waiting_;    ///< members with a queue
+  std::size_t waiting_names_ = 0; ///< in all their queues
+  std::size_t served_octets_ = 0; ///< since the last tick
   std::optional<identity> served_last_;
+  std::deque<early_request> early_;
+  std::vector<identity> fresh_; ///< members that are new since the last tick; at most ask_width
   storage_stats stats_;
-  bool failed_ = false, serving_left_ = false;
+  bool failed_ = false;
   time_ms ticked_ = 0;
 };
 

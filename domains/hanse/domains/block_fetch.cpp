@@ -267,6 +267,22 @@ void block_exchange::look_around(time_ms now, block_effects& out) {
   if (!far.empty()) search(far, true, now, out);
 }
 
+/// Members that are known only now are asked for what is wanted, and not when the round is over: who has just joined
+/// wants something before it knows anybody.
+void block_exchange::ask_fresh(time_ms now, block_effects& out) {
+  for (const auto& who : std::exchange(fresh_, {})) {
+    const auto m = members_.find(who);
+    if (open_.empty() || m == members_.end() || !usable(m->second, now)) continue;
+    blocks_ask ask;
+    for (const auto& [order, name] : open_) {
+      if (ask.names.size() == block_names_max) break;
+      ask.names.push_back(name);
+    }
+    ++stats_.searches;
+    send(who, ask, out);
+  }
+}
+
 void block_exchange::search(const std::vector<digest>& names, bool far, time_ms, block_effects& out) {
   ++stats_.searches;
   for (const auto& to : some_members(config_.ask_width, {})) send(to, blocks_ask{names}, out);

@@ -18,38 +18,60 @@ block_exchange::member& block_exchange::asking(const identity& from, time_ms now
     who.second = now / 1000;
     who.searches = 0;
     who.dropped = 0;
+    who.asked_names = 0;
   }
   return who;
 }
 
+/// Whether it may wait for one more: within its own bound, and, when all wait for much, within its share.
+bool block_exchange::has_room(const member& who) const noexcept {
+  if (who.queue.size() >= config_.serve_names_max) return false;
+  if (waiting_names_ < config_.serve_names_all_max) return true;
+  return who.queue.size() < config_.serve_names_all_max / std::max<std::size_t>(waiting_.size(), 1);
+}
+
+void block_exchange::forget_queue(const identity& who, member& m) {
+  waiting_names_ -= m.queue.size();
+  waiting_.erase(who);
+  m.queue.clear();
+  m.queued.clear();
+}
+
 expected<unit> block_exchange::on(const identity& from, const blocks_get& m, time_ms now, block_effects& out) {
   auto& who = asking(from, now);
+  const auto before = who.dropped;
   for (const auto& name : m.names) {
     if (who.queued.contains(name)) continue;
-    if (who.queue.size() >= config_.serve_names_max) {
+    if (!has_room(who)) {
       ++who.dropped;
       ++stats_.floods;
       continue;
     }
     who.queue.push_back(name);
     who.queued.insert(name);
+    waiting_.insert(from);
+    ++waiting_names_;
   }
   if (who.dropped > config_.flood_max) {
     who.dropped = 0;
     misbehaved(from, error{errc::queue_full, "asks for more blocks than it takes"}, now, out);
     return errc::queue_full;
   }
+  const auto refused = who.dropped - before;
   serve(out);
+  if (refused != 0) return error{errc::queue_full, std::to_string(refused) + " names over a member's share"};
   return ok();
 }
 
-/// One answer. Returns what it cost, in octets.
-std::size_t block_exchange::serve_one(const identity& to, member& m, block_effects& out) {
+/// One answer of about `octets_max`. Returns what it cost, in octets.
+std::size_t block_exchange::serve_one(const identity& to, std::size_t octets_max, block_effects& out) {
+  auto& m = members_.at(to);
   blocks_answer answer;
   std::vector<bytes> kept; // what the answer's views are of
   kept.reserve(message_blocks_max);
   std::size_t octets = 0, looked = 0;
-  while (!m.queue.empty() && kept.size() < message_blocks_max && answer.missing.size() < block_names_max) {
+  while (!m.queue.empty() && kept.size() < message_blocks_max && answer.missing.size() < block_names_max &&
+         octets + looked < octets_max) {
     const auto name = m.queue.front();
     auto block = store_->get(name);
     if (!block) {
@@ -59,6 +81,7 @@ std::size_t block_exchange::serve_one(const identity& to, member& m, block_effec
     if (*block && octets + (*block)->size() > message_octets_max) break; // begins the next one
     m.queue.pop_front();
     m.queued.erase(name);
+    --waiting_names_;
     if (!*block) {
       answer.missing.push_back(name);
       looked += lookup_cost;
@@ -68,31 +91,22 @@ std::size_t block_exchange::serve_one(const identity& to, member& m, block_effec
     kept.push_back(std::move(**block));
     answer.blocks.push_back({name, kept.back()});
   }
+  if (m.queue.empty()) waiting_.erase(to);
   stats_.served += answer.blocks.size();
   stats_.served_octets += octets;
   send(to, answer, out);
   return octets + looked;
 }
 
-/// Answers in turns, one message each, so that who asks for much delays nobody; the rest at the next tick.
+/// Answers in turns, so that who asks for much delays nobody: a message each, a part of one while others wait. What is
+/// sent between two ticks is bounded, however many requests come in between; the rest at the next tick.
 void block_exchange::serve(block_effects& out) {
-  std::size_t octets = 0;
-  serving_left_ = false;
-  for (bool more = true; more && !failed_;) {
-    more = false;
-    auto at = served_last_ ? members_.upper_bound(*served_last_) : members_.begin();
-    for (std::size_t turns = 0; turns < members_.size(); ++turns, ++at) {
-      if (at == members_.end()) at = members_.begin();
-      if (at->second.queue.empty()) continue;
-      if (octets >= config_.serve_octets_step) {
-        serving_left_ = true;
-        return;
-      }
-      octets += serve_one(at->first, at->second, out);
-      served_last_ = at->first;
-      more = true;
-      if (failed_) return;
-    }
+  while (!waiting_.empty() && !failed_ && served_octets_ < config_.serve_octets_step) {
+    auto at = served_last_ ? waiting_.upper_bound(*served_last_) : waiting_.begin();
+    if (at == waiting_.end()) at = waiting_.begin();
+    served_last_ = *at;
+    served_octets_ +=
+        serve_one(*served_last_, waiting_.size() > 1 ? config_.serve_octets_turn : message_octets_max, out);
   }
 }
 
@@ -106,7 +120,13 @@ expected<std::vector<digest>> block_exchange::split_present(const std::vector<di
   return have;
 }
 
-expected<unit> block_exchange::on(const identity& from, const blocks_ask& m, time_ms, block_effects& out) {
+expected<unit> block_exchange::on(const identity& from, const blocks_ask& m, time_ms now, block_effects& out) {
+  auto& who = asking(from, now);
+  if (who.asked_names + m.names.size() > config_.asked_names_per_s) {
+    stats_.floods += m.names.size();
+    return error{errc::queue_full, "asks whether more is here than is looked up for one member"};
+  }
+  who.asked_names += m.names.size();
   blocks_presence answer;
   HANSE_TRY(answer.have, split_present(m.names, answer.missing));
   send(from, answer, out);

@@ -155,7 +155,7 @@ void msgpack_writer::text(std::string_view value) {
 
 void msgpack_writer::blob(byte_view value) {
   pack(out_, [=](auto& p) { p.pack_bin(count32(value.size())); });
-  append(out_, value);
+  out_.insert(out_.end(), value.begin(), value.end()); // not append(): it clears the octets first
 }
 
 void msgpack_writer::array(std::size_t count) {

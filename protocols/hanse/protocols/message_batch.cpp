@@ -3,6 +3,7 @@
 // Not the signature's mathematics (crypto/signature.hpp). Layout: docs/wire.md.
 #include "hanse/protocols/message_batch.hpp"
 
+#include "hanse/protocols/internal/payload_head.hpp"
 #include "hanse/protocols/internal/wire_fields.hpp"
 
 #include <algorithm>
@@ -11,21 +12,18 @@ namespace hanse {
 
 namespace {
 
-constexpr std::uint8_t payload_version = 1;
-
-enum class payload_kind : std::uint8_t { alone = 0, batch = 1 };
-constexpr std::size_t alone_field_count = 4;
-constexpr std::size_t batch_field_count = 5;
+using internal::payload_kind;
+using internal::write_payload_head;
 
 /// Names a batch of several in `root`; no message begins like this.
 constexpr std::string_view root_context = "hanse-payload-v1";
 
 /// The fields that both kinds begin with. Returns the number of fields of the whole array.
 std::size_t read_head(msgpack_reader& in, payload_kind& kind) {
-  const auto count = in.array(batch_field_count);
-  if (in.unsigned_integer() != payload_version) in.fail(errc::bad_version);
+  const auto count = in.array(field_count_of(payload_kind::batch));
+  if (in.unsigned_integer() != internal::payload_version) in.fail(errc::bad_version);
   kind = internal::read_enum<payload_kind>(in, payload_kind::batch);
-  if (count != (kind == payload_kind::alone ? alone_field_count : batch_field_count)) in.fail(errc::bad_value);
+  if (count != field_count_of(kind)) in.fail(errc::bad_value);
   return count;
 }
 
@@ -69,12 +67,6 @@ expected<unit> read_batch(msgpack_reader& in, unopened_batch& payload) {
 
 static_assert(sizeof(digest) == digest::size_bytes, "the hashes are hashed as they lie in memory");
 
-void write_head(msgpack_writer& out, payload_kind kind, std::size_t field_count) {
-  out.array(field_count);
-  out.unsigned_integer(payload_version);
-  out.unsigned_integer(static_cast<std::uint8_t>(kind));
-}
-
 bytes buffer_for(std::size_t size) {
   bytes buffer;
   buffer.reserve(size);
@@ -91,7 +83,7 @@ bytes seal_batch(const key_pair& key, std::span<const byte_view> messages, rando
   }
   const auto batch = sign_batch(key, hashes, random);
   msgpack_writer out{buffer_for(size)};
-  write_head(out, payload_kind::batch, batch_field_count);
+  write_payload_head(out, payload_kind::batch);
   out.blob(key.identity().wire());
   out.blob(batch.signature);
   out.array(2 * messages.size());
@@ -107,7 +99,7 @@ bytes seal_batch(const key_pair& key, std::span<const byte_view> messages, rando
 bytes wrap(byte_view message, const message_signature& proof) {
   const auto signature = encode(proof);
   msgpack_writer out{buffer_for(payload_overhead_max + message.size() + signature.size())};
-  write_head(out, payload_kind::alone, alone_field_count);
+  write_payload_head(out, payload_kind::alone);
   out.blob(message);
   out.blob(signature);
   return std::move(out).take();

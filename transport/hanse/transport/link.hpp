@@ -75,6 +75,7 @@ public:
   /// `unauthenticated` (not up yet), `link_closed`, `too_long` (frame_payload_max), `bad_value` (empty), `queue_full`
   /// (over `writable_budget`).
   expected<unit> send_data(byte_view payload, link_effects& fx);
+  expected<unit> send_data_parts(std::span<const byte_view> payload, link_effects& fx); ///< one after the other
   expected<unit> send_adverts(byte_view payload, link_effects& fx);
 
   /// Encrypts what `send_…` left. Call after each burst.
@@ -126,8 +127,9 @@ private:
   void on_pong(byte_view payload);
   void on_bye(byte_view payload, link_effects& fx);
   void send_ping(link_effects& fx);
-  expected<unit> send_frame(frame_kind kind, byte_view payload, link_effects& fx);
+  expected<unit> send_frame(frame_kind kind, std::span<const byte_view> payload, link_effects& fx);
   void put(frame_kind kind, byte_view payload, link_effects& fx);
+  void put_parts(frame_kind kind, std::span<const byte_view> payload, std::size_t size, link_effects& fx);
   void put_plain(byte_view octets, link_effects& fx);
   void encrypt(byte_view plaintext, link_effects& fx);
   void encrypt_pending(link_effects& fx);

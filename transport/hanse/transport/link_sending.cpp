@@ -11,6 +11,11 @@ namespace {
 // What one write to the session should be: a full TLS record (RFC 8446 section 5.1).
 constexpr std::size_t record = 16 * 1024;
 
+// Of a frame header, and 22 octets for each record of 16 KiB, rounded up.
+constexpr std::size_t overhead_of(std::size_t size) noexcept {
+  return 128 + size / 256;
+}
+
 // A permutation of 64-bit numbers (SplitMix64): nonces are distinct and, without the seed, hard to guess.
 std::uint64_t mix(std::uint64_t x) noexcept {
   x += 0x9e3779b97f4a7c15;
@@ -22,25 +27,31 @@ std::uint64_t mix(std::uint64_t x) noexcept {
 } // namespace
 
 expected<unit> link::send_data(byte_view payload, link_effects& fx) {
+  return send_frame(frame_kind::data, {&payload, 1}, fx);
+}
+
+expected<unit> link::send_data_parts(std::span<const byte_view> payload, link_effects& fx) {
   return send_frame(frame_kind::data, payload, fx);
 }
 
 expected<unit> link::send_adverts(byte_view payload, link_effects& fx) {
-  return send_frame(frame_kind::adverts, payload, fx);
+  return send_frame(frame_kind::adverts, {&payload, 1}, fx);
 }
 
-expected<unit> link::send_frame(frame_kind kind, byte_view payload, link_effects& fx) {
+expected<unit> link::send_frame(frame_kind kind, std::span<const byte_view> payload, link_effects& fx) {
+  std::size_t size = 0;
+  for (const auto part : payload) size += part.size();
   const auto fail = [&](errc code) -> expected<unit> {
     ++metrics_.refused;
     return code;
   };
   if (state_ == link_state::idle || state_ == link_state::handshake) return fail(errc::unauthenticated);
   if (state_ != link_state::up) return fail(errc::link_closed);
-  if (payload.size() > frame_payload_max) return fail(errc::too_long);
-  if (payload.empty()) return fail(errc::bad_value);
-  if (payload.size() > writable_budget()) return fail(errc::queue_full);
+  if (size > frame_payload_max) return fail(errc::too_long);
+  if (size == 0) return fail(errc::bad_value);
+  if (size > writable_budget()) return fail(errc::queue_full);
   const auto before = fx.output.size();
-  put(kind, payload, fx);
+  put_parts(kind, payload, size, fx);
   account(before, fx);
   if (state_ == link_state::closed) return fail(errc::link_closed);
   return ok();
@@ -49,7 +60,7 @@ expected<unit> link::send_frame(frame_kind kind, byte_view payload, link_effects
 std::size_t link::writable_budget() const noexcept {
   if (state_ != link_state::up || pending() >= config_.pending_max) return 0;
   const auto room = config_.pending_max - pending();
-  const auto overhead = 128 + room / 256; // frame header, and 22 octets for each record of 16 KiB, rounded up
+  const auto overhead = overhead_of(room);
   return room > overhead ? room - overhead : 0;
 }
 
@@ -69,9 +80,16 @@ void link::written(std::size_t count, time_ms now) {
 }
 
 void link::put(frame_kind kind, byte_view payload, link_effects& fx) {
+  put_parts(kind, {&payload, 1}, payload.size(), fx);
+}
+
+void link::put_parts(frame_kind kind, std::span<const byte_view> payload, std::size_t size, link_effects& fx) {
   ++metrics_.frames_out;
-  put_plain(frame_header(kind, payload.size()), fx);
-  put_plain(payload, fx);
+  // At once, with what is gathered by now: a large frame would be copied again by the last record of the flush.
+  const auto need = fx.output.size() + plain_.size() + size + overhead_of(size) + record;
+  if (size >= record && fx.output.capacity() < need) fx.output.reserve(std::max(need, 2 * fx.output.size()));
+  put_plain(frame_header(kind, size), fx);
+  for (const auto part : payload) put_plain(part, fx);
 }
 
 // Whole records leave at once, straight from the caller's memory where nothing waits before them.

@@ -61,7 +61,7 @@ public:
   // What OpenSSL calls back.
   int read_input(std::span<std::byte> room) noexcept;
   void write_output(byte_view octets) {
-    if (output_) append(*output_, octets);
+    if (output_) output_->insert(output_->end(), octets.begin(), octets.end()); // append() clears them first
   }
   bool judge(X509_STORE_CTX* ctx);
   void saw_handshake_message() noexcept { ++idle_messages_; }
