@@ -160,11 +160,21 @@ TEST_CASE("archive: one that cannot be had, or is another, is given up for block
   world w;
   REQUIRE(w.checkpoint()); // each value is the last of its key: nothing is dropped
   auto& octets = w.contents.begin()->second;
-  SUBCASE("nobody has it") { w.contents.clear(); }
-  SUBCASE("it never comes") { w.answers = false; }
-  SUBCASE("something else") { octets = to_bytes("hello"); }
-  SUBCASE("nothing behind its beginning") { octets.resize(17); }
-  SUBCASE("cut off") { octets.resize(octets.size() - 100); }
+  SUBCASE("nobody has it") {
+    w.contents.clear();
+  }
+  SUBCASE("it never comes") {
+    w.answers = false;
+  }
+  SUBCASE("something else") {
+    octets = to_bytes("hello");
+  }
+  SUBCASE("nothing behind its beginning") {
+    octets.resize(17);
+  }
+  SUBCASE("cut off") {
+    octets.resize(octets.size() - 100);
+  }
   SUBCASE("of another domain") {
     msgpack_writer out;
     out.text("hanse-archive-v1");
@@ -249,14 +259,20 @@ TEST_CASE("archive: only what the owner signed is fetched, and one at a time") {
     CHECK(offered(checkpoint_op(archive)) == 1);
     CHECK(offered(checkpoint_op(capability_of(to_bytes("b")))) == 1); // the first is under way
   }
-  SUBCASE("by somebody else") { CHECK(offered(checkpoint_op(archive, 1)) == 0); }
+  SUBCASE("by somebody else") {
+    CHECK(offered(checkpoint_op(archive, 1)) == 0);
+  }
   SUBCASE("for another archive") {
     auto op = checkpoint_op(archive);
     op.archive = capability_of(to_bytes("b"));
     CHECK(offered(op) == 0);
   }
-  SUBCASE("none") { CHECK(offered(checkpoint_op({})) == 0); }
-  SUBCASE("no checkpoint") { CHECK(offered(put_op("k", {}, 1)) == 0); }
+  SUBCASE("none") {
+    CHECK(offered(checkpoint_op({})) == 0);
+  }
+  SUBCASE("no checkpoint") {
+    CHECK(offered(put_op("k", {}, 1)) == 0);
+  }
   SUBCASE("to who can get none") {
     w.fresh.lattice.take_archives(false);
     CHECK(offered(checkpoint_op(archive)) == 0);

@@ -1,5 +1,6 @@
-// Archives of checkpoints between a node's domains and its blocks: proposed, written and spread, and got for a domain that
-// lacks what one holds. See domain_engine.hpp; what is in an archive is the machine's (domains/domain_lattice.hpp).
+// Archives of checkpoints between a node's domains and its blocks: proposed, written and spread, and got for a domain
+// that lacks what one holds. See domain_engine.hpp; what is in an archive is the machine's
+// (domains/domain_lattice.hpp).
 #include "hanse/actors/domain_engine.hpp"
 #include "hanse/actors/errors.hpp"
 
@@ -50,7 +51,9 @@ void domain_engine::follow_spread(std::uint64_t token) {
       .then(
           [this, token](const spread_state& s) {
             if (!s.done) return follow_spread(token);
-            core_->services->log(log_level::info, "archive_spread", {{"replicas", std::to_string(std::ranges::count_if(s.replicas, &content_replica::complete))}});
+            core_->services->log(
+                log_level::info, "archive_spread",
+                {{"replicas", std::to_string(std::ranges::count_if(s.replicas, &content_replica::complete))}});
           },
           [](const caf::error&) {}); // the blocks have ended
 }
@@ -74,9 +77,7 @@ void domain_engine::fetch_archive(const identity& domain) {
             if (octets.size() != 1) return archive_came(domain, number, std::nullopt, errc::internal);
             archive_came(domain, number, shared_bytes{std::move(octets.front())}, {});
           },
-          [this, domain, number](const caf::error& why) {
-            archive_came(domain, number, std::nullopt, to_hanse(why));
-          });
+          [this, domain, number](const caf::error& why) { archive_came(domain, number, std::nullopt, to_hanse(why)); });
 }
 
 void domain_engine::archive_came(const identity& domain, std::uint64_t number, std::optional<shared_bytes> octets,

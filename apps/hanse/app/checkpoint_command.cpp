@@ -1,5 +1,5 @@
-// hanse domain checkpoint: the owner's keys sign, here, what a running node proposes, and the node writes it. Keys never
-// go to the node. What a checkpoint is good for: docs/blocklace.md.
+// hanse domain checkpoint: the owner's keys sign, here, what a running node proposes, and the node writes it. Keys
+// never go to the node. What a checkpoint is good for: docs/blocklace.md.
 #include "hanse/app/command.hpp"
 #include "hanse/app/control_client.hpp"
 #include "hanse/app/group_file.hpp"
@@ -57,7 +57,8 @@ expected<message_signature> sign(const signers& s, const identity& domain, const
     return message_signature{sign_single(s.keys.front(), statement)};
   }
   if (!s.groups.contains(domain))
-    return error{errc::wrong_signer, "the domain's owner is the group " + to_string(domain) + "; name its file: --owner"};
+    return error{errc::wrong_signer,
+                 "the domain's owner is the group " + to_string(domain) + "; name its file: --owner"};
   if (auto nested = check_nesting(domain, s.groups); !nested)
     return error{nested.error().code, "a group within the owner is not known; give its file with --group"};
   std::vector<member_signature> parts;
@@ -95,7 +96,8 @@ void checkpoint(command_context& c, const checkpoint_options& o) {
   c.print(*done, [&] {
     const auto& now = done->at("checkpoint");
     c.out << "checkpoint     " << field(now, "version") << ", of " << field(now, "covered") << " blocks; "
-          << field(now, "dropped") << " without payload\nstate          " << field(*done, "state").substr(0, 16) << '\n';
+          << field(now, "dropped") << " without payload\nstate          " << field(*done, "state").substr(0, 16)
+          << '\n';
     if (done->at("no_archive").is_null())
       c.out << "archive        " << field(*done, "archive_octets") << " octets; up to " << o.replicas
             << " other members get it, too\n";
@@ -107,8 +109,9 @@ void checkpoint(command_context& c, const checkpoint_options& o) {
 } // namespace
 
 void add_checkpoint_command(CLI::App& domain, command_context& context) {
-  auto* s = domain.add_subcommand("checkpoint", "Sign the domain's present state as its owner: history below it shrinks, "
-                                                "and newcomers take it as a whole");
+  auto* s =
+      domain.add_subcommand("checkpoint", "Sign the domain's present state as its owner: history below it shrinks, "
+                                          "and newcomers take it as a whole");
   auto o = std::make_shared<checkpoint_options>();
   s->add_option("DOMAIN", o->domain, "The domain's identity, or its name")->required();
   s->add_option("--key", o->keys, "The owner's key file; of a group, those of enough members")

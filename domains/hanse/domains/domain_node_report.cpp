@@ -24,8 +24,15 @@ void domain_node::view(const entry& e, domain_effects& out) const {
   m.domain = e.domain;
   if (const auto* a = adverts_.find(e.domain))
     for (const auto& i : introducers_of(a->value)) m.introducers.push_back(i.node);
-  if (e.role == domain_role::member && e.membership && e.membership->is_member(self_))
+  if (e.role == domain_role::member && e.membership && e.membership->is_member(self_)) {
     m.members = e.membership->member_ids();
+  } else if (e.role == domain_role::member && e.membership && e.membership->member_count() == 0) {
+    // Just joined: what says who is in may itself be content of the domain (an archive). The owner names these.
+    m.members = m.introducers;
+    m.members.push_back(self_);
+    std::ranges::sort(m.members);
+    m.members.erase(std::unique(m.members.begin(), m.members.end()), m.members.end());
+  }
   out.push_back(domain_view{std::move(m)});
 }
 

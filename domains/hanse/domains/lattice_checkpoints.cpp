@@ -1,6 +1,6 @@
-// A domain's checkpoints: what their owner signs, what is dropped below them, and archives of what they cover, made here
-// and taken from others. See domain_lattice.hpp; docs/blocklace.md, "Checkpoints" and "Archives". Where an archive is kept
-// is not known here.
+// A domain's checkpoints: what their owner signs, what is dropped below them, and archives of what they cover, made
+// here and taken from others. See domain_lattice.hpp; docs/blocklace.md, "Checkpoints" and "Archives". Where an archive
+// is kept is not known here.
 #include "hanse/domains/domain_lattice.hpp"
 
 #include <algorithm>
@@ -97,9 +97,10 @@ std::size_t domain_lattice::compact(lattice_effects& out) {
 void domain_lattice::follow_checkpoint(lattice_effects& out) {
   const auto& g = lace_.graph();
   if (const auto newest = map_.checkpoint(); std::exchange(newest_, newest) != newest)
-    covered_ = newest == no_block ? 0
-                                  : static_cast<std::size_t>(std::ranges::count_if(
-                                        lace_.accepted(), [&](block_index b) { return b != newest && g.in_past(b, newest); }));
+    covered_ =
+        newest == no_block ? 0 : static_cast<std::size_t>(std::ranges::count_if(lace_.accepted(), [&](block_index b) {
+          return b != newest && g.in_past(b, newest);
+        }));
   const auto archived = map_.archived_checkpoint();
   if (std::exchange(archived_, archived) == archived) return;
   sync_.set_archive(archived, archived == no_block ? bytes{} : to_bytes(g.payload(archived)));
