@@ -148,6 +148,7 @@ TEST_CASE("a member that is known only now is asked at once for what is wanted, 
   for (std::uint64_t i = 1; i <= 3; ++i) f.exchange.drop_member(key_of(i).identity(), f.out);
   const std::vector names{blake2b_256(block_of(1)), blake2b_256(block_of(2))};
   REQUIRE(f.exchange.want(names, {}, start, f.out)); // right after joining: nobody to ask
+  f.exchange.tick(start, f.out);
   CHECK(f.out.empty());
   f.exchange.set_member(key_of(1).identity(), 128);
   REQUIRE(f.exchange.next_timer());
