@@ -228,6 +228,7 @@ TEST_CASE("archive: after one that failed a newcomer asks for another a minute l
   w.run(30'000);
   CHECK_FALSE(w.agree());
   CHECK(w.wanted == 1);
+  CHECK(w.fresh.lattice.lace().stats().refused == 0); // what it would not take is not sent
   w.contents = kept;
   w.run(60'000);
   CHECK(w.agree());
