@@ -118,8 +118,7 @@ checkpoint_status domain_lattice::checkpoints() const {
 void domain_lattice::consider(const archive_offer& offer, time_ms now, lattice_effects& out) {
   arrival_ = arrival{offer.from, now + config_.archive_ms, std::nullopt, 0, lace_.accepted().size()};
   const auto op = decode_map_op(offer.voucher);
-  if (!op || op->kind != map_op_kind::checkpoint || op->archive.empty() || !map_.is_by_owner(*op))
-    return end_archive(false, now, out);
+  if (!op || op->archive.empty() || !map_.is_by_owner(*op)) return end_archive(false, now, out);
   out.emplace_back(archive_wanted{*decode_eris_capability(op->archive)});
 }
 

@@ -308,6 +308,7 @@ void lace_sync::collect_above(creator_index c, const tips& theirs, std::vector<b
 void lace_sync::send_blocks(const identity& to, std::vector<block_index> blocks, time_ms now,
                             std::vector<peer_message>& send) {
   const auto& g = lace_.graph();
+  std::erase_if(blocks, [&](block_index b) { return g[b].bare; }); // nobody takes them but from an archive
   std::ranges::sort(blocks, {}, [&](block_index b) { return g[b].stored_at; });
   const auto budget = std::min(config_.answer_octets_max, allowance(to, now));
   std::size_t sent = 0;
