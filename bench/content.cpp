@@ -200,7 +200,6 @@ int run(std::uint64_t octets, const std::filesystem::path& directory) {
            ::read(from[0], answer, 4) == 4;
   };
   if (!tell(to_ticket(advert) + "\n")) return 1;
-  h.await_members(2); // else it serves nobody yet, and is asked again a second later
   const auto cpu = cpu_seconds();
   if (!tell(to_urn(kept->content) + " " + std::to_string(octets) + "\n")) return 1;
   std::printf("%-44s %8s %14.0f %12ld\n", "  of which the one that serves", "",
