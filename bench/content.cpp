@@ -4,7 +4,7 @@
 //
 // One process a node, started by fork before any thread; lines over pipes.
 #include "hanse/actors/blocks.hpp"
-#include "hanse/actors/memory_reuse.hpp"
+#include "hanse/app/memory_reuse.hpp"
 
 #include <caf/actor_system_config.hpp>
 #include <caf/io/middleman.hpp>
@@ -36,7 +36,6 @@ struct config : caf::actor_system_config {
   config() {
     load<caf::io::middleman>();
     set("caf.scheduler.max-threads", 2);
-    set("caf.scheduler.policy", "sharing"); // as the program does
   }
 };
 
@@ -214,7 +213,7 @@ int run(std::uint64_t octets, const std::filesystem::path& directory) {
 } // namespace
 
 int main(int argc, char** argv) {
-  hanse::keep_freed_memory(); // as the program does
+  hanse::app::keep_freed_memory(); // as the program does
   const std::uint64_t octets = (argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 256) * piece;
   const std::filesystem::path folder = argc > 2 ? argv[2] : std::filesystem::temp_directory_path();
   const auto directory = folder / ("hanse-bench-content-" + std::to_string(getpid()));

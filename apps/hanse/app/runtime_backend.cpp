@@ -65,7 +65,6 @@ runtime_config::runtime_config(const node_config& config) {
   load<caf::io::middleman>();
   auto threads = std::max(2u, std::thread::hardware_concurrency());
   set("caf.scheduler.max-threads", std::size_t{threads});
-  set("caf.scheduler.policy", "sharing"); // idle workers that look for work to steal took 6 % of a get's processor time
   set("caf.logger.console.verbosity", "quiet");
   set("caf.logger.file.verbosity", "quiet");
   if (config.metrics.port == 0) return;

@@ -8,7 +8,7 @@
 #include <malloc.h>
 #endif
 
-namespace hanse {
+namespace hanse::app {
 
 /// glibc gives what is free at the end of its heaps back to the kernel from 128 KiB on, and blocks of 1 MiB go through
 /// the heaps: each large message was paid for in page faults again, a tenth of the processor time of `hanse get`. At
@@ -21,4 +21,4 @@ inline void keep_freed_memory() noexcept {
 #endif
 }
 
-} // namespace hanse
+} // namespace hanse::app
