@@ -2,6 +2,8 @@
 // messages and contents the test carries.
 #include "domains/lattice_kit.hpp"
 
+#include "hanse/domains/membership_protocol.hpp"
+
 using namespace hanse;
 using namespace hanse::test;
 
@@ -356,4 +358,14 @@ TEST_CASE("archive: requests are read back as they were written, and junk in pla
   op.archive = to_bytes("x");
   CHECK_FALSE(decode_map_op(encode(op)));
   CHECK(checkpoint_statement(domain_id(), r) != checkpoint_statement(domain_id(), junk));
+}
+
+TEST_CASE("archive: a domain's configuration says how many blocks make one worth it") {
+  seeded_random random{1};
+  const auto own = key(1);
+  const auto made = [&](const std::string& blocks) {
+    return make_blocklace_membership({domain_id(), own, judge_fake, random}, {{"archive_blocks", blocks}});
+  };
+  CHECK(made("20"));
+  for (const auto* bad : {"0", "1000001", "many", ""}) CHECK(made(bad).code() == errc::bad_config);
 }

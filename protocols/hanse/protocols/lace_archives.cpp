@@ -1,5 +1,5 @@
-// Archives in the exchange of blocks: whom one is named to, and which offers are heard. See lace_sync.hpp; what an archive
-// is and how it is taken is domains/domain_lattice.hpp.
+// Archives in the exchange of blocks: whom one is named to, and which offers are heard. See lace_sync.hpp; what an
+// archive is and how it is taken is domains/domain_lattice.hpp.
 #include "hanse/protocols/lace_sync.hpp"
 
 namespace hanse {
