@@ -50,3 +50,12 @@ new_domain() { # new_domain NAME OPTIONS…: with the node behind $ticket as int
   "$hanse" domain create --owner "$1.key" --name "$1" --introducer "$ticket" --out "$1.json" "${@:2}" >/dev/null
   value "$("$hanse" --json domain show "$1.json")" ticket
 }
+joined_lab() { # joined_lab NODE…: members of a new domain lab, whose introducer is the first; sets ticket and lab
+  local n first=$1
+  ticket=$(value "$(cat "$first/ready")" ticket)
+  for n in "${@:2}"; do on "$n" add "$ticket" >/dev/null; done
+  lab=$(new_domain lab)
+  on "$first" domain publish lab.json >/dev/null
+  for n in "${@:2}"; do on "$n" domain join "$lab" >/dev/null; done
+  for n in "$@"; do until_says "\"members\": $#" on "$n" --json domain status; done
+}

@@ -3,12 +3,7 @@
 # was published before from the keeper's blocks. Usage: topic_archive.sh HANSE
 . "$(dirname "${BASH_SOURCE[0]}")/nodes.bash"
 new_nodes '' a b c
-ticket=$(value "$(cat a/ready)" ticket)
-for n in b c; do on "$n" add "$ticket" >/dev/null; done
-lab=$(new_domain lab)
-on a domain publish lab.json >/dev/null
-for n in b c; do on $n domain join "$lab" >/dev/null; done
-for n in a b c; do until_says '"members": 3' on $n --json domain status; done
+joined_lab a b c
 "$hanse" id new --no-passphrase --out news.key >/dev/null
 on a topic create --key news.key --domain lab --name news >/dev/null
 for n in b c; do until_says news on $n topic list; done

@@ -4,13 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/nodes.bash"
 new_nodes '' a b
 new_nodes ', "testing": true' c
-ticket=$(value "$(cat a/ready)" ticket)
-for n in b c; do on "$n" add "$ticket" >/dev/null; done
-
-lab=$(new_domain lab)
-on a domain publish lab.json >/dev/null
-for n in b c; do on $n domain join "$lab" >/dev/null; done
-for n in a b c; do until_says '"members": 3' on $n --json domain status; done
+joined_lab a b c
 
 # Made at one node, known at all.
 "$hanse" id new --no-passphrase --out news.key >/dev/null
