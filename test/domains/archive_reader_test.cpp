@@ -167,6 +167,27 @@ TEST_CASE("archive_reader: the archive with the most events is read; what two li
   CHECK(seqs_of(read_all(reader, t.store)) == seqs{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
 }
 
+TEST_CASE("archive_reader: an archive whose first segment is nowhere is left for the one with the next most events") {
+  ten_events t;
+  auto reader = t.reader(5000, 0, {});
+  archive_answer boast;
+  for (std::size_t i = 0; i < 100; ++i) boast.entries.push_back({1000, {}});
+  reader.offer(fake_identity(10), boast);
+  archive_answer less;
+  less.entries = {t.answer.entries[0]};
+  reader.offer(fake_identity(11), less);
+  CHECK(reader.source() == fake_identity(10));
+  CHECK(reader.offered() == 100'000);
+  CHECK(seqs_of(read_all(reader, t.store)) == seqs{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  CHECK(reader.stats().lost == 0);
+  // Later on it goes on with what there is: two archives need not agree on the order.
+  t.store.erase(encode(t.answer.entries[1].content));
+  auto holes = t.reader(5000, 0, {});
+  holes.offer(fake_identity(11), less);
+  CHECK(seqs_of(read_all(holes, t.store)) == seqs{1, 2, 3, 7, 8, 9, 10});
+  CHECK(holes.stats().lost == 3);
+}
+
 // --- beside a running multicast ---
 
 namespace {

@@ -43,6 +43,7 @@ inline constexpr std::size_t topic_fetch_octets_max = 16 << 20;
 inline constexpr std::size_t topic_answer_octets_max = 512 * 1024; ///< in one answer
 inline constexpr std::size_t topic_archive_asks = 8;               ///< nodes that are asked at once for an archive
 inline constexpr std::uint32_t topic_put_wait_ms = 30'000;         ///< for the store to keep a segment of an archive
+inline constexpr std::uint32_t topic_archive_get_ms = 20'000;      ///< for a segment, or a body; then it is lost
 inline constexpr std::size_t topic_archive_losses_max = 3;   ///< segments that nobody has; then the rest is given up
 inline constexpr std::uint32_t topic_archive_wait_ms = 2000; ///< for their answers; a guess
 inline constexpr std::uint32_t topic_fetch_idle_ms = 60'000; ///< who does not fetch for so long is let go

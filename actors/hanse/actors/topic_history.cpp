@@ -106,7 +106,7 @@ void topic_engine::read_on(std::uint64_t token) {
     return hand_on(token);
   }
   get_octets(token, r, *content, archive_segment_max, [this](replay& at, std::vector<bytes>& octets) {
-    if (octets.size() != 1) { // found out after a minute: not for each of a thousand
+    if (octets.size() != 1) { // found out late: not for each of a thousand
       at.reader->lose();
       if (++at.losses == topic_archive_losses_max)
         while (at.reader->next()) at.reader->lose();
@@ -116,7 +116,7 @@ void topic_engine::read_on(std::uint64_t token) {
     if (events)
       std::ranges::move(*events, std::back_inserter(at.events));
     else
-      refuse("archive_segment_refused", at.reader->source(), events.error());
+      refuse("archive_segment_refused", at.topic, events.error());
   });
 }
 
@@ -124,7 +124,7 @@ void topic_engine::read_on(std::uint64_t token) {
 void topic_engine::get_octets(std::uint64_t token, replay& r, const eris_capability& content, std::size_t size_max,
                               octets_function then) {
   content_get_wish wish{.domain = r.domain, .content = content, .size_max = size_max};
-  if (r.reader->source() != core_->services->self) wish.providers.push_back(r.reader->source());
+  if (const auto& from = r.reader->source(); from != core_->services->self) wish.providers.push_back(from);
   r.waits = true;
   const auto go_on = [this, token, round = r.round, then = std::move(then)](std::vector<bytes>& octets) {
     const auto i = replays_.find(token);
@@ -134,7 +134,7 @@ void topic_engine::get_octets(std::uint64_t token, replay& r, const eris_capabil
     hand_on(token);
     hand_over();
   };
-  compat::request(self_, blocks_, caf::infinite, load_atom_v, std::move(wish))
+  compat::request(self_, blocks_, std::chrono::milliseconds{topic_archive_get_ms}, load_atom_v, std::move(wish))
       .then([go_on](std::vector<bytes>& octets) { go_on(octets); },
             [this, go_on, topic = r.topic](const caf::error& why) {
               refuse("archive_content_lost", topic, to_hanse(why));

@@ -15,22 +15,33 @@ archive_reader::archive_reader(const identity& topic, event_verifier& verifier,
 }
 
 void archive_reader::offer(const identity& from, archive_answer answer) {
-  if (answer.events() <= best_.events()) return;
-  best_ = std::move(answer);
-  from_ = from;
-  // The answer may have been for somebody here who wants more.
-  auto events = best_.events();
-  for (at_ = 0; at_ < best_.entries.size() && events - best_.entries[at_].events >= wanted_; ++at_)
-    events -= best_.entries[at_].events;
+  if (answer.events() == 0 || offers_.size() >= archive_answers_max) return;
+  const auto at =
+      std::ranges::lower_bound(offers_, answer.events(), {}, [](const auto& o) { return o.second.events(); });
+  offers_.emplace(at, from, std::move(answer)); // of two alike the one that came first is read
+  begin();
+}
+
+/// The answer may have been for somebody here who wants more.
+void archive_reader::begin() {
+  const auto& [from, answer] = offers_.back();
+  auto events = answer.events();
+  for (at_ = 0; at_ < answer.entries.size() && events - answer.entries[at_].events >= wanted_; ++at_)
+    events -= answer.entries[at_].events;
 }
 
 std::optional<eris_capability> archive_reader::next() const {
-  if (at_ >= best_.entries.size()) return std::nullopt;
-  return best_.entries[at_].content;
+  if (offers_.empty() || at_ >= offers_.back().second.entries.size()) return std::nullopt;
+  return offers_.back().second.entries[at_].content;
 }
 
 void archive_reader::lose() {
-  if (at_ < best_.entries.size()) stats_.lost += best_.entries[at_++].events;
+  if (!next()) return;
+  if (read_.empty() && offers_.size() > 1) { // it may tell of more than there is
+    offers_.pop_back();
+    return begin();
+  }
+  stats_.lost += offers_.back().second.entries[at_++].events;
 }
 
 expected<std::vector<topic_event>> archive_reader::take(const shared_bytes& segment) {
@@ -48,10 +59,10 @@ expected<std::vector<topic_event>> archive_reader::take(const shared_bytes& segm
 }
 
 std::vector<topic_event> archive_reader::finish() {
-  if (const auto tail = decode_archive_segment(topic_, best_.tail); tail && !best_.tail.empty())
-    std::ranges::move(read(*tail), std::back_inserter(latest_));
+  if (!offers_.empty())
+    if (const auto tail = decode_archive_segment(topic_, std::exchange(offers_.back().second.tail, {})))
+      std::ranges::move(read(*tail), std::back_inserter(latest_));
   while (wanted_ <= join_history_max && !latest_.empty() && latest_.size() + have_ > wanted_) latest_.pop_front();
-  best_ = {};
   std::vector<topic_event> events{std::make_move_iterator(latest_.begin()), std::make_move_iterator(latest_.end())};
   latest_.clear();
   return events;

@@ -12,6 +12,8 @@
 
 namespace hanse {
 
+inline constexpr std::size_t archive_answers_max = 9; ///< the own archive, and eight others
+
 struct archive_reader_stats {
   std::uint64_t lost = 0;    ///< events in segments that nobody had
   std::uint64_t refused = 0; ///< events of publishers that may not publish, or not signed by them
@@ -28,10 +30,13 @@ public:
                  std::function<bool(const identity& publisher)> may_publish, std::uint32_t wanted, std::size_t have,
                  const std::vector<chain_mark>& marks);
 
-  /// The one with the most events is read. All are offered before the first `next`.
+  /// The one with the most events is read; if its first segment is nowhere, the next one. All are offered before the
+  /// first `take` or `lose`.
   void offer(const identity& from, archive_answer answer);
-  std::uint64_t offered() const noexcept { return best_.events(); }
-  const identity& source() const noexcept { return from_; }
+  std::uint64_t offered() const noexcept { return offers_.empty() ? 0 : offers_.back().second.events(); }
+
+  /// Whose archive is read. Precondition: one was offered that has events.
+  const identity& source() const noexcept { return offers_.back().first; }
 
   /// The segment to get now.
   std::optional<eris_capability> next() const;
@@ -40,7 +45,7 @@ public:
   /// which knows the latest. Errors: those of decode_archive_segment; its events are lost.
   expected<std::vector<topic_event>> take(const shared_bytes& segment);
 
-  /// `next` cannot be had.
+  /// `next` cannot be had, or is no segment.
   void lose();
 
   /// What is left to be given.
@@ -56,6 +61,7 @@ private:
   void read_run(const event_parcel& parcel, const archive_run& run, std::vector<topic_event>& events);
   bool comes_anyway(const chain_key& chain, std::uint64_t seq) const;
   bool comes_before(const topic_event& e);
+  void begin();
 
   identity topic_;
   event_verifier& verifier_;
@@ -65,8 +71,7 @@ private:
   std::map<chain_key, std::uint64_t> anyway_from_; ///< of chains without a mark
   std::map<chain_key, std::uint64_t> given_;       ///< of chains without a mark
   std::map<chain_key, std::uint64_t> read_;        ///< up to here; two lives of an archive may hold the same event
-  archive_answer best_;
-  identity from_;
+  std::vector<std::pair<identity, archive_answer>> offers_; ///< rising by events; the last one is read
   std::size_t at_ = 0;
   std::deque<topic_event> latest_; ///< few are wanted: which, the end will show
   archive_reader_stats stats_;
