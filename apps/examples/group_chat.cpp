@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cctype>
 #include <iostream>
+#include <thread>
 
 // [window]
 /// Shows what is said. `room` is told the topic when the first event comes.
@@ -91,7 +92,8 @@ hanse::expected<hanse::unit> chat(caf::actor_system& system, const std::string& 
   for (std::string line; std::getline(std::cin, line);)
     if (!line.empty()) HANSE_CHECK(say("says: " + line));
   HANSE_CHECK(say("left"));
-  here.topics.reset(); // all that was said is on its way before others hear that this node is no member any more
+  if (!ticket.empty()) std::this_thread::sleep_for(std::chrono::seconds{1}); // or word of the leave may overtake it
+  here.topics.reset();
   if (!ticket.empty() && here.domains->leave(domain.value.domain)) // who lets others in stays a member
     (void)here.domains->await(                                     // an introducer confirms it, if one is there
         domain.value.domain, [](const auto& r) { return r.role == hanse::domain_role::outside; }, 2000);
