@@ -212,11 +212,7 @@ void topic_engine::end_replay(std::uint64_t token) {
     core_->services->counters.drop(errc::permission_denied, read.refused);
     s.given = r.reader->given();
   }
-  for (auto& event : r.held) {
-    const auto g = s.given.find({event.publisher, event.epoch});
-    if (event.is_causal && g != s.given.end() && event.seq <= g->second) continue;
-    hand(token, s, std::move(event));
-  }
+  for (auto& event : r.held) hand(token, s, std::move(event));
 }
 
 } // namespace hanse

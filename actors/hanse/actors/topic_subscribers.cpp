@@ -72,17 +72,17 @@ void topic_engine::deliver_now(topic_deliver& d) {
         end_replay(token); // what comes now goes before what was
       continue;
     }
-    auto& s = i->second;
-    if (!s.given.empty()) {
-      const auto g = s.given.find(e.chain);
-      if (g != s.given.end() && e.seq <= g->second) continue;
-      if (g != s.given.end()) s.given.erase(g);
-    }
-    hand(token, s, event);
+    hand(token, i->second, event);
   }
 }
 
+/// What was given from an archive before is left out; unreliable events count by themselves.
 void topic_engine::hand(std::uint64_t token, subscription& s, topic_delivery event) {
+  if (!s.given.empty() && event.is_causal) {
+    const auto g = s.given.find({event.publisher, event.epoch});
+    if (g != s.given.end() && event.seq <= g->second) return;
+    if (g != s.given.end()) s.given.erase(g);
+  }
   if (s.listener) {
     to_listeners_[token].push_back(std::move(event));
     return;

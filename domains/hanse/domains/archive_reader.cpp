@@ -7,6 +7,14 @@
 
 namespace hanse {
 
+namespace {
+
+void keep_last(std::deque<topic_event>& events, std::size_t count) {
+  if (events.size() > count) events.erase(events.begin(), events.end() - static_cast<std::ptrdiff_t>(count));
+}
+
+} // namespace
+
 archive_reader::archive_reader(const identity& topic, event_verifier& verifier,
                                std::function<bool(const identity&)> may_publish, std::uint32_t wanted, std::size_t have,
                                const std::vector<chain_mark>& marks)
@@ -54,7 +62,7 @@ expected<std::vector<topic_event>> archive_reader::take(const shared_bytes& segm
   auto events = read(*decoded);
   if (wanted_ > join_history_max) return events;
   std::ranges::move(events, std::back_inserter(latest_));
-  while (latest_.size() + have_ > wanted_) latest_.pop_front();
+  keep_last(latest_, wanted_ - std::min(have_, wanted_));
   return std::vector<topic_event>{};
 }
 
@@ -62,7 +70,7 @@ std::vector<topic_event> archive_reader::finish() {
   if (!offers_.empty())
     if (const auto tail = decode_archive_segment(topic_, std::exchange(offers_.back().second.tail, {})))
       std::ranges::move(read(*tail), std::back_inserter(latest_));
-  while (wanted_ <= join_history_max && !latest_.empty() && latest_.size() + have_ > wanted_) latest_.pop_front();
+  if (wanted_ <= join_history_max) keep_last(latest_, wanted_ - std::min(have_, wanted_));
   std::vector<topic_event> events{std::make_move_iterator(latest_.begin()), std::make_move_iterator(latest_.end())};
   latest_.clear();
   return events;
