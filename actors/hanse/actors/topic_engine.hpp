@@ -203,6 +203,7 @@ private:
   using octets_function = std::function<void(replay& r, std::vector<bytes>& octets)>;
   void get_octets(std::uint64_t token, replay& r, const eris_capability& content, std::size_t size_max,
                   octets_function then);
+  void resume(std::uint64_t token, std::uint64_t round, const std::function<void(replay& r)>& then);
   void hand_on(std::uint64_t token);
   bool hand_some(std::uint64_t token, replay& r);
   void get_body(std::uint64_t token, replay& r);

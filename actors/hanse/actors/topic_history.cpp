@@ -127,12 +127,7 @@ void topic_engine::get_octets(std::uint64_t token, replay& r, const eris_capabil
   if (const auto& from = r.reader->source(); from != core_->services->self) wish.providers.push_back(from);
   r.waits = true;
   const auto go_on = [this, token, round = r.round, then = std::move(then)](std::vector<bytes>& octets) {
-    const auto i = replays_.find(token);
-    if (i == replays_.end() || i->second.round != round) return;
-    i->second.waits = false;
-    then(i->second, octets);
-    hand_on(token);
-    hand_over();
+    resume(token, round, [&](replay& at) { then(at, octets); });
   };
   compat::request(self_, blocks_, std::chrono::milliseconds{topic_archive_get_ms}, load_atom_v, std::move(wish))
       .then([go_on](std::vector<bytes>& octets) { go_on(octets); },
@@ -141,6 +136,16 @@ void topic_engine::get_octets(std::uint64_t token, replay& r, const eris_capabil
               std::vector<bytes> none;
               go_on(none);
             });
+}
+
+/// What a replay has waited for is here; it may have ended meanwhile.
+void topic_engine::resume(std::uint64_t token, std::uint64_t round, const std::function<void(replay& r)>& then) {
+  const auto i = replays_.find(token);
+  if (i == replays_.end() || i->second.round != round) return;
+  i->second.waits = false;
+  then(i->second);
+  hand_on(token);
+  hand_over();
 }
 
 /// Hands over what was read as far as the subscriber takes it, then reads on.
@@ -175,13 +180,7 @@ bool topic_engine::hand_some(std::uint64_t token, replay& r) {
   }
   if (to_listener.empty()) return true;
   r.waits = true; // an actor that is slow is not flooded: it answers when it has taken them
-  const auto go_on = [this, token, round = r.round] {
-    const auto i = replays_.find(token);
-    if (i == replays_.end() || i->second.round != round) return;
-    i->second.waits = false;
-    hand_on(token);
-    hand_over();
-  };
+  const auto go_on = [this, token, round = r.round] { resume(token, round, [](replay&) {}); };
   compat::request(self_, s.listener, caf::infinite, std::move(to_listener))
       .then([go_on] { go_on(); }, [go_on](const caf::error&) { go_on(); });
   return false;
